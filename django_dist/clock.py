@@ -1,0 +1,25 @@
+"""The store's clock as a query expression: what expires is decided by the database, never by the web server."""
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Func
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class StoreNow(Func):
+    """The database's own time in UTC, with microseconds (milliseconds on SQLite).
+
+    ``NOW()`` of MariaDB and MySQL follows the session's time zone, hence ``UTC_TIMESTAMP(6)``.
+    """
+
+    template = "now()"
+    output_field = DateTimeField()  # type: ignore[assignment]
+
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Return the SQL of MariaDB and MySQL."""
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Return the SQL of SQLite, in the text form in which Django stores times."""
+        return self.as_sql(compiler, connection, template="strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')", **extra)

@@ -1,0 +1,23 @@
+"""The settings of django_dist: one table of defaults and one reader; nothing is read at import."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+DEFAULTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "DIST_IDEMPOTENCY": {"default": {"BACKEND": "django_dist.idempotency.database.DatabaseRequests"}},
+}
+
+
+def configured(setting: str) -> dict[str, dict[str, Any]]:
+    """Return the alias dict of ``setting``, read anew at each call.
+
+    An alias without a ``BACKEND`` gets the default one, so that a site may set its ``POLICY``
+    alone. Raises ImproperlyConfigured when the setting is no dict of dicts.
+    """
+    fallback = DEFAULTS[setting]
+    found = getattr(settings, setting, fallback)
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise ImproperlyConfigured(f"{setting} must be a dict of aliases, each a dict such as {fallback['default']}")
+    return {alias: {**fallback["default"], **entry} for alias, entry in {**fallback, **found}.items()}

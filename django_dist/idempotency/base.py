@@ -1,0 +1,104 @@
+"""What a store of requests does, and the words it does it in. Waiting, policy and HTTP stand elsewhere."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request asks of the store: to be the one that runs under ``digest``."""
+
+    digest: UUID
+    fingerprint: UUID
+    binding: UUID | None  # a keyed digest of the credentials where nobody is known
+    scope: str
+    view: str
+    ttl: float  # seconds that the record lives, by the store's clock
+    wait: float  # seconds to wait while another request with this digest runs
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A recorded answer; ``body`` None is a tombstone: it took effect, and its body was not kept."""
+
+    status: int
+    reason: str
+    headers: list[list[str]]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the store holds of a finished request."""
+
+    fingerprint: UUID
+    binding: UUID | None
+    answer: Answer
+
+
+class Attempt(ABC):
+    """One try at one request, from its claim to its end, on one thread."""
+
+    def enclose(self) -> None:
+        """Open now what must stand around all of the request; claim() does it else."""
+
+    @abstractmethod
+    def claim(self, claim: Claim) -> Record | None:
+        """Return None, and the view is to run; or the record of an earlier try.
+
+        Raises RequestInProgress when another try held the digest for all of ``claim.wait`` seconds,
+        and BackendUnavailable when the store did not answer; then nothing is claimed.
+        """
+
+    @property
+    @abstractmethod
+    def doomed(self) -> bool:
+        """Whether what the view wrote will be rolled back, whatever comes."""
+
+    @property
+    @abstractmethod
+    def broken(self) -> bool:
+        """Whether the view closed the connection that carries the claim."""
+
+    @abstractmethod
+    def finish(self, answer: Answer) -> Record | None:
+        """Record ``answer`` and make the view's writes last, both or neither.
+
+        Return None, or the record of another try that was first; then nothing of this one is left.
+        Raises BackendUnavailable; its ``committing`` says that the outcome is unknown.
+        """
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Undo the view's writes and free the digest; do nothing when the try has ended."""
+
+    def leave(self) -> None:
+        """End what enclose() opened around a request that claimed nothing; its writes last."""
+
+
+class RequestBackend(ABC):
+    """A store of requests; thread-safe, built once a process."""
+
+    modes: ClassVar[frozenset[str]]
+    per_process: bool = False  # whether another process has records of its own
+
+    def __init__(self, *, alias: str) -> None:
+        self.alias = alias
+
+    @abstractmethod
+    def attempt(self) -> Attempt:
+        """Return a new try; the store is not asked yet."""
+
+    def encloses(self) -> bool:
+        """Return whether the try must be opened before Django opens a transaction for the view."""
+        return False
+
+    def purge(self, batch: int) -> int:
+        """Delete up to ``batch`` expired records and return how many; 0 where the store does it itself."""
+        return 0
+
+    def expired(self) -> int:
+        """Return how many expired records wait to be purged."""
+        return 0

@@ -1,0 +1,183 @@
+"""Requests recorded in the database that the view writes to, in one transaction with its writes.
+
+Not for effects outside that database: a call to a bank does not roll back.
+"""
+
+from functools import cached_property
+from typing import ClassVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import Atomic
+
+from ..clock import StoreNow
+from ..exceptions import BackendUnavailable, InvalidBackend, RequestInProgress, UnsupportedView
+from ..models import RequestRecord
+from .base import Answer, Attempt, Claim, Record, RequestBackend
+from .sql import plan_for
+from .sql.base import FOUND, STATE, Plan, to_record
+
+LOST = (OperationalError, InterfaceError)  # what drivers raise when the server is not there
+
+
+class DatabaseRequests(RequestBackend):
+    """Keep requests in ``database``, an alias of DATABASES that takes writes (never a replica)."""
+
+    modes: ClassVar[frozenset[str]] = frozenset({"atomic"})
+
+    def __init__(self, *, alias: str, database: str = "default") -> None:
+        super().__init__(alias=alias)
+        if database not in connections.settings:
+            raise InvalidBackend(
+                f"DIST_IDEMPOTENCY[{alias!r}]: database {database!r} is not one of {list(connections.settings)}"
+            )
+        self.database = database
+        name = str(connections.settings[database]["NAME"])
+        self.per_process = ":memory:" in name or "mode=memory" in name
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The statements of this database."""
+        return plan_for(connections[self.database])
+
+    def attempt(self) -> "DatabaseAttempt":
+        """See RequestBackend.attempt()."""
+        return DatabaseAttempt(connections[self.database], self.plan)
+
+    def encloses(self) -> bool:
+        """Return whether Django's own ATOMIC_REQUESTS would else stand around the record."""
+        return bool(connections.settings[self.database]["ATOMIC_REQUESTS"])
+
+    def purge(self, batch: int) -> int:
+        """See RequestBackend.purge()."""
+        removed: int = RequestRecord.objects.using(self.database).expired().delete_oldest(batch)
+        return removed
+
+    def expired(self) -> int:
+        """See RequestBackend.expired()."""
+        count: int = RequestRecord.objects.using(self.database).expired().count()
+        return count
+
+
+class DatabaseAttempt(Attempt):
+    """A try that lives in one transaction of this thread's connection."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, plan: Plan) -> None:
+        self._connection, self._plan = connection, plan
+        self._block: Atomic | None = None
+        self._enclosed = self._committed = False
+
+    def enclose(self) -> None:
+        """See Attempt.enclose(). A store that does not answer is told by claim()."""
+        try:
+            self._begin()
+            self._enclosed = True
+        except DatabaseError:
+            self._block = None
+
+    def claim(self, claim: Claim) -> Record | None:
+        """See Attempt.claim(); on any error nothing of ours stays open."""
+        self._claim = claim
+        try:
+            if self._block is None:
+                self._refuse_foreign_block()
+                self._begin()
+            found = self._plan.claim(self._connection, claim, joined=self._alone and not self._enclosed)
+        except BaseException as error:
+            self.abandon()
+            if not isinstance(error, DatabaseError):
+                raise
+            return self._instead(error)
+        if found is not None and not self._enclosed:
+            # The count of replays is kept unless somebody else's request came under this key.
+            self._close(keep=found.fingerprint == claim.fingerprint)
+        return found
+
+    def _begin(self) -> None:
+        block = transaction.atomic(using=self._connection.alias)
+        block.__enter__()
+        self._block = block
+        if self._alone:  # in a test case it would be taken for a hook of the view's
+            transaction.on_commit(self._note_commit, using=self._connection.alias)
+
+    def _note_commit(self) -> None:
+        self._committed = True
+
+    @property
+    def _alone(self) -> bool:
+        """Whether our transaction is the outermost, and nothing else is open in it."""
+        return len(self._connection.atomic_blocks) == 1
+
+    def _refuse_foreign_block(self) -> None:
+        if any(not block._from_testcase for block in self._connection.atomic_blocks):
+            raise UnsupportedView(
+                f"{self._claim.view}: an atomic block stands around @idempotent and could undo a recorded answer; "
+                "put it inside, or leave it out: the view runs in a transaction already"
+            )
+
+    def _instead(self, error: DatabaseError) -> Record:
+        """Return the record that stands in spite of a claim that failed, or raise what the failure means."""
+        if not self._plan.is_busy(error):
+            raise BackendUnavailable(
+                f"database {self._connection.alias!r} did not take the claim: {error}"
+            ) from error
+        if (record := self._look_up()) is None:
+            raise RequestInProgress("the first request with this key still runs", retry_after=1) from error
+        return record
+
+    def _look_up(self) -> Record | None:
+        """Return the record that stands now, unless a doomed transaction around us keeps us from asking."""
+        if self._connection.needs_rollback:
+            return None
+        records = RequestRecord.objects.using(self._connection.alias).filter(
+            pk=self._claim.digest, state__gt=STATE.RUNNING, expires_at__gt=StoreNow()
+        )
+        row = records.values_list(*FOUND.split(", ")).first()
+        return None if row is None else to_record(row)
+
+    @property
+    def doomed(self) -> bool:
+        """See Attempt.doomed."""
+        return self._connection.needs_rollback
+
+    @property
+    def broken(self) -> bool:
+        """See Attempt.broken."""
+        return self._connection.closed_in_transaction
+
+    def finish(self, answer: Answer) -> Record | None:
+        """See Attempt.finish()."""
+        try:
+            self._plan.record(self._connection, self._claim, answer, joined=self._alone)
+            self._close(keep=True)
+        except DatabaseError as error:
+            if self._committed:
+                raise  # an on_commit hook of the view's, after all is done
+            self.abandon()
+            if self._plan.is_duplicate(error) and (record := self._look_up()) is not None:
+                return record
+            if isinstance(error, LOST):
+                message = f"database {self._connection.alias!r} was lost while it committed: {error}"
+                raise BackendUnavailable(message, committing=True) from error
+            raise
+        return None
+
+    def abandon(self) -> None:
+        """See Attempt.abandon(). Inside a block of somebody else's it is marked and done later."""
+        if self._block is None:
+            return
+        if self._connection.atomic_blocks[-1:] == [self._block]:
+            self._close(keep=False)
+        else:
+            self._connection.needs_rollback = True
+
+    def leave(self) -> None:
+        """See Attempt.leave()."""
+        if self._block is not None:
+            self._close(keep=True)
+
+    def _close(self, *, keep: bool) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            undo = None if keep else DatabaseError("abandoned")
+            block.__exit__(None if undo is None else type(undo), undo, None)

@@ -1,0 +1,239 @@
+"""One request under a key: refused, answered from its record, or run and recorded.
+
+Not tied to a web framework's hooks: middleware.py, decorators.py and classes.py call it.
+"""
+
+import logging
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from django.core.exceptions import SuspiciousOperation
+from django.dispatch import Signal
+from django.http import HttpRequest, HttpResponseBase
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+
+from .. import signals
+from ..exceptions import (
+    AnswerNotKept,
+    BackendUnavailable,
+    CredentialsDiffer,
+    IdempotencyError,
+    KeyMissing,
+    KeyReused,
+    OutcomeUnknown,
+    RequestInProgress,
+    StoreUnavailable,
+    UnsupportedView,
+)
+from .base import Answer, Attempt, Claim, Record
+from .digests import digest_of
+from .fingerprint import fingerprint_of
+from .keys import EXAMPLE, header_value, parse_key
+from .policy import Policy, PolicySource
+from .problems import refusal
+from .registry import requests
+from .replay import body_of, to_answer, to_response
+from .scope import NOBODY, bindings, scope_of
+
+log: Final = logging.getLogger("django_dist.idempotency")
+#: A request that could not be read is nobody's final answer.
+UNREADABLE: Final = (SuspiciousOperation, MultiPartParserError, UnreadablePostError)
+
+
+class Idempotency:
+    """What a view sees as ``request.idempotency``.
+
+    ``key`` is the key's identity and ``digest`` names the record; both are None without a key.
+    """
+
+    def __init__(self) -> None:
+        self.key: str | None = None
+        self.digest: UUID | None = None
+        self.guard: Guard | None = None
+        self.pending: PolicySource | None = None  # guards the handler further in
+        self.carries_key = False
+        self.enclosed: dict[str, Attempt] = {}  # opened before Django's own transaction, by store alias
+        self._fallback: UUID | None = None
+
+    def derive(self, name: str) -> UUID:
+        """Return the key for a call that the view makes, such as ``derive("charge")``.
+
+        It is the same for every try of this request and another for every other request; without
+        a key, for this one request alone. Source: RFC 9562, section 5.5 (UUID version 5).
+        """
+        if self.digest is None and self._fallback is None:
+            self._fallback = uuid4()
+        return uuid5(self.digest or self._fallback or uuid4(), name)
+
+
+class Guard:
+    """Carries one request from its key to its recorded answer; sync, and on one thread at a time."""
+
+    def __init__(self, request: HttpRequest, policy: Policy, view: str) -> None:
+        self.request, self.policy, self.view = request, policy, view
+        self.claim: Claim | None = None
+        self.attempt: Attempt | None = None  # while it holds the digest
+        self.replay: HttpResponseBase | None = None
+        self.failed = self.unreadable = False
+        self.body: bytes | None = None  # of the answer, where it was read on the event loop
+        self.body_read = False
+
+    @property
+    def own(self) -> Idempotency:
+        """The request's face to the view."""
+        own: Idempotency = self.request.idempotency  # type: ignore[attr-defined]
+        return own
+
+    def enter(self, user: Any) -> HttpResponseBase | None:
+        """Claim the request; return what to answer instead of running the view, or None to run it."""
+        try:
+            self.claim = self._read(user)
+            if self.claim is None:
+                return None
+            found = self._take(self.claim)
+        except IdempotencyError as error:
+            return self._refuse(error)
+        except BackendUnavailable as error:
+            if self.policy.on_unavailable == "run":
+                log.error("%s runs unguarded: %s", self.view, error, extra=self._facts())
+                return None
+            log.error("%s is refused: %s", self.view, error, extra=self._facts())
+            return self._refuse(StoreUnavailable("The record of requests cannot be read now.", retry_after=1))
+        if found is not None:
+            return self._again(found)
+        self._tell(signals.request_claimed)
+        return None
+
+    def _read(self, user: Any) -> Claim | None:
+        """Return what to ask the store; None without a key. No store is asked here."""
+        policy = self.policy
+        found = header_value(self.request, policy.header)
+        if found is None:
+            if policy.required:
+                name = policy.header[0]
+                raise KeyMissing(f'The header {name} is required. Example: {name}: "{EXAMPLE}"')
+            return None
+        key = parse_key(*found, policy.key_format)
+        label, space = scope_of(self.request, user, policy)
+        self.own.key, self.own.digest = key, digest_of(["request", space, key])
+        return Claim(
+            digest=self.own.digest,
+            fingerprint=fingerprint_of(self.request, policy),
+            binding=bindings(self.request, policy)[0] if label == NOBODY else None,
+            scope=label,
+            view=self.view,
+            ttl=float(policy.ttl),
+            wait=float(policy.wait),
+        )
+
+    def _take(self, claim: Claim) -> Record | None:
+        using = self.policy.using
+        attempt = self.own.enclosed.get(using) or requests[using].attempt()
+        found = attempt.claim(claim)
+        if found is None:
+            self.attempt = attempt
+            return None
+        if found.fingerprint != claim.fingerprint:
+            raise KeyReused("The key was used before, with another method, host, path, query or body.")
+        if found.binding != claim.binding and found.binding not in bindings(self.request, self.policy):
+            raise CredentialsDiffer("The key was used before, by somebody with other credentials.")
+        if found.answer.body is None:
+            raise AnswerNotKept("The request took effect. Its answer was too long to keep; read the result anew.")
+        return found
+
+    def _again(self, found: Record) -> HttpResponseBase:
+        self.replay = to_response(found.answer)
+        self._tell(signals.request_replayed, status=found.answer.status)
+        return self.replay
+
+    def _refuse(self, error: IdempotencyError) -> HttpResponseBase:
+        self.attempt = None
+        log.warning("%s refused with %s: %s", self.view, error.status, error.title, extra=self._facts())
+        self._tell(signals.request_refused, error=error)
+        return refusal(self.request, error, self.policy)
+
+    def fail(self, error: Exception) -> None:
+        """Undo what the view wrote, because ``error`` leaves it.
+
+        Raises UnsupportedView from ``error`` when the view did what its mode cannot guard.
+        """
+        self.failed = True
+        self.unreadable = isinstance(error, UNREADABLE) or getattr(error, "default_code", None) == "parse_error"
+        if self.attempt is None:
+            return
+        broken = self.attempt.broken
+        self.attempt.abandon()
+        if broken:
+            raise self._unsupported("closes the database connection") from error
+        if isinstance(error, RuntimeError) and "durable" in str(error):
+            raise self._unsupported("opens atomic(durable=True)") from error
+
+    def _unsupported(self, deed: str) -> UnsupportedView:
+        return UnsupportedView(
+            f"{self.view} {deed} inside the transaction of @idempotent; leave that out, or use mode='lease'. "
+            "Its writes were rolled back and nothing is recorded."
+        )
+
+    def abandon(self) -> None:
+        """Undo what the view wrote; do nothing when the request has ended."""
+        if self.attempt is not None:
+            self.attempt.abandon()
+            self.attempt = None
+
+    def wants(self, response: HttpResponseBase) -> bool:
+        """Return whether ``response`` is to be recorded."""
+        if self.attempt is None or (self.failed and self.unreadable):
+            return False
+        undone = self.failed or self.attempt.doomed
+        # What was rolled back is final only where the answer says that it was refused.
+        return self.policy.keeps(response) and (response.status_code >= 400 or not undone)
+
+    def leave(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Record ``response`` with the view's writes, or undo them; return what to send."""
+        if self.replay is not None:
+            return response if self.failed else self.replay
+        if self.attempt is None:
+            return response
+        try:
+            return self._end(self.attempt, response)
+        except BackendUnavailable as error:
+            log.error("%s: %s", self.view, error, extra=self._facts())
+            problem = OutcomeUnknown if error.committing else StoreUnavailable
+            return self._refuse(problem("The store was lost; repeat the request to find out.", retry_after=1))
+        finally:
+            self.abandon()
+
+    def _end(self, attempt: Attempt, response: HttpResponseBase) -> HttpResponseBase:
+        if attempt.broken:
+            raise self._unsupported("closes the database connection")
+        if not self.wants(response):
+            return response
+        if not self.body_read:
+            self.body = body_of(response, self.policy.max_response_bytes)
+        answer = to_answer(response, self.body, self.policy)
+        undone = self.failed or attempt.doomed
+        first = self._finish_anew(attempt, answer) if undone else attempt.finish(answer)
+        if first is not None:
+            response.close()
+            return self._again(first)
+        self.attempt = None
+        self._tell(signals.request_finished, status=response.status_code)
+        return response
+
+    def _finish_anew(self, attempt: Attempt, answer: Answer) -> Record | None:
+        """Undo what the view wrote, then record ``answer`` by itself, unless another try has come in between."""
+        attempt.abandon()
+        assert self.claim is not None  # noqa: S101  (told to the type checker)
+        self.attempt = attempt = requests[self.policy.using].attempt()
+        try:
+            return attempt.claim(self.claim) or attempt.finish(answer)
+        except (RequestInProgress, BackendUnavailable) as error:
+            log.warning("%s: a refusal is not recorded: %s", self.view, error, extra=self._facts())
+            return None
+
+    def _tell(self, signal: Signal, **facts: Any) -> None:
+        signal.send_robust(sender=type(self), request=self.request, digest=self.own.digest, view=self.view, **facts)
+
+    def _facts(self) -> dict[str, str]:
+        return {"digest": str(self.own.digest), "view": self.view}

@@ -1,0 +1,59 @@
+"""Whose key it is: each user's keys are a space of their own, and nobody's keys are bound to credentials."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from .digests import digest_of
+from .policy import Policy
+
+NOBODY = "anonymous"
+
+
+def scope_of(request: HttpRequest, user: Any, policy: Policy) -> tuple[str, str]:
+    """Return the space of a request's keys, as a label to show and as what goes into the digest.
+
+    The label ``anonymous`` says that nobody is known, and that the record is to be bound.
+    """
+    if callable(policy.scope):
+        own = policy.scope(request)
+        return (NOBODY, NOBODY) if own is None else (f"custom:{own}",) * 2
+    if policy.scope == "credentials":
+        values = credentials(request, policy.credentials)
+        # The digest alone carries the secret on, and it is not stored by itself.
+        return ("credentials", str(digest_of(["credentials", *values]))) if any(values) else (NOBODY, NOBODY)
+    label = _label(user)
+    return label, label
+
+
+def _label(user: Any) -> str:
+    """Return class and key of a user that is known, else NOBODY."""
+    key = getattr(user, "pk", None)
+    if key is None or not getattr(user, "is_authenticated", False):
+        return NOBODY
+    meta = getattr(user, "_meta", None)
+    kind = user.__class__.__qualname__ if meta is None else meta.concrete_model._meta.label_lower
+    return f"user:{kind}:{key}"
+
+
+def credentials(request: HttpRequest, names: Iterable[str]) -> list[str]:
+    """Return the values of the headers in which clients send credentials; "" where one is missing."""
+    return [request.META.get("HTTP_" + name.upper().replace("-", "_"), "") for name in names]
+
+
+def bindings(request: HttpRequest, policy: Policy) -> list[UUID]:
+    """Return the keyed digest of a request's credentials: by SECRET_KEY, then by each fallback.
+
+    It cannot be tried out without the key, so a leaked table tells nothing of the credentials.
+    """
+    values = credentials(request, policy.credentials)
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    plain = str(digest_of(values))
+    return [
+        digest_of([salted_hmac("django_dist.binding", plain, secret=secret, algorithm="sha256").digest()])
+        for secret in secrets
+    ]

@@ -1,0 +1,78 @@
+"""What a plan does on every database: two statements around the view, in one transaction with it."""
+
+import json
+from abc import ABC, abstractmethod
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ...models import RequestRecord
+from ..base import Answer, Claim, Record
+
+TABLE = "django_dist_request"
+# What a look-up returns, in this order; the last says whether the record still counts.
+FOUND = "state, fingerprint, binding, status, reason, headers, body"
+STATE = RequestRecord.State
+
+
+class Plan(ABC):
+    """The statements of one database. A plan keeps nothing: it is shared by all threads."""
+
+    @abstractmethod
+    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+        """Hold the digest until the transaction ends, and return the record that stands, if any.
+
+        ``joined``: the transaction is ours and nothing was sent in it, so BEGIN may travel along.
+        Raises RequestInProgress after ``claim.wait`` seconds.
+        """
+
+    @abstractmethod
+    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+        """Write the record. Raises DatabaseError; see is_duplicate().
+
+        ``joined``: the transaction is ours and nothing else is open in it, so COMMIT may travel along.
+        """
+
+    @abstractmethod
+    def is_duplicate(self, error: DatabaseError) -> bool:
+        """Return whether ``error`` says that the record itself exists, not some row of the view's."""
+
+    def is_busy(self, error: DatabaseError) -> bool:
+        """Return whether ``error``, raised by a claim, says that somebody else is at work."""
+        return False
+
+
+def stored(connection: BaseDatabaseWrapper, digest: UUID | None) -> Any:
+    """Return ``digest`` as a parameter for ``connection``."""
+    return digest if connection.features.has_native_uuid_field or digest is None else digest.hex
+
+
+def columns(connection: BaseDatabaseWrapper, claim: Claim, answer: Answer) -> list[Any]:
+    """Return the values of a finished record: digest, fingerprint, binding, scope, view, state to body, ttl."""
+    body = None if answer.body is None else connection.Database.Binary(answer.body)
+    return [
+        stored(connection, claim.digest),
+        stored(connection, claim.fingerprint),
+        stored(connection, claim.binding),
+        claim.scope[:200],
+        claim.view[:200],
+        STATE.TOMBSTONE if answer.body is None else STATE.FINISHED,
+        answer.status,
+        answer.reason[:200],
+        json.dumps(answer.headers, separators=(",", ":")),
+        body,
+        claim.ttl,
+    ]
+
+
+def to_record(row: tuple[Any, ...]) -> Record:
+    """Return the record that a row of FOUND holds."""
+    _state, fingerprint, binding, status, reason, headers, body = row
+    answer = Answer(status, reason, json.loads(headers), None if body is None else bytes(body))
+    return Record(_uuid(fingerprint), None if binding is None else _uuid(binding), answer)
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))

@@ -1,0 +1,71 @@
+"""The plan on MariaDB and MySQL: a row of one's own, inserted first and unseen by others, is the claim."""
+
+import math
+
+from django.db import DatabaseError, IntegrityError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ...exceptions import UnsupportedView
+from ..base import Answer, Claim, Record
+from .base import FOUND, STATE, TABLE, Plan, columns, stored, to_record
+
+NOW = "UTC_TIMESTAMP(6)"
+# digest, fingerprint, binding. ON DUPLICATE KEY takes the exclusive lock at once: a plain INSERT
+# that fails keeps a shared one, and two of these that go on to write are a deadlock.
+CLAIM = f"""
+INSERT {{hint}} INTO {TABLE} (digest, fingerprint, binding, scope, view, state, status, reason, headers, body,
+  replays, created_at, expires_at)
+VALUES (%s, %s, %s, '', '', {STATE.RUNNING:d}, 0, '', '[]', NULL, 0, {NOW}, {NOW})
+ON DUPLICATE KEY UPDATE replays = replays + 1"""
+LIVE = f"state > {STATE.RUNNING:d} AND expires_at > {NOW}, {FOUND}"
+# digest; FOR UPDATE reads what is committed now, whatever this transaction saw before
+LOOK_UP = f"SELECT {LIVE} FROM {TABLE} WHERE digest = %s FOR UPDATE"
+# the values of columns() without digest, then digest
+FINISH = f"""
+UPDATE {TABLE} SET fingerprint = %s, binding = %s, scope = %s, view = %s, state = %s, status = %s, reason = %s,
+  headers = %s, body = %s, replays = 0, created_at = {NOW}, expires_at = {NOW} + INTERVAL %s SECOND
+WHERE digest = %s"""
+LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ = 1205, 1213, 1020
+
+
+class MySQLPlan(Plan):
+    """BEGIN, insert the claim, the view, update it with the answer, COMMIT.
+
+    The wait is given to the one statement that waits (MariaDB: SET STATEMENT; MySQL: the SET_VAR
+    hint), so nothing is left set for the view. It is in whole seconds, rounded up; 0 is none on
+    MariaDB and one second on MySQL.
+    """
+
+    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+        """See Plan.claim()."""
+        digests = [stored(connection, d) for d in (claim.digest, claim.fingerprint, claim.binding)]
+        mariadb: bool = connection.mysql_is_mariadb  # type: ignore[attr-defined]
+        with connection.cursor() as cursor:
+            if mariadb:
+                setting = f"SET STATEMENT innodb_lock_wait_timeout={math.ceil(claim.wait)} FOR "
+                cursor.execute(f"{setting}{CLAIM.format(hint='')} RETURNING {LIVE}", digests)
+            else:
+                hint = f"/*+ SET_VAR(innodb_lock_wait_timeout={max(1, math.ceil(claim.wait))}) */"
+                cursor.execute(CLAIM.format(hint=hint), digests)
+                cursor.execute(LOOK_UP, digests[:1])
+            row = cursor.fetchone()
+        return to_record(row[1:]) if row[0] else None
+
+    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+        """See Plan.record()."""
+        digest, *rest = columns(connection, claim, answer)
+        with connection.cursor() as cursor:
+            cursor.execute(FINISH, [*rest, digest])
+            if cursor.rowcount != 1:  # found rows: the claim is gone, as after a COMMIT of the view's own
+                raise UnsupportedView(f"{claim.view} ended the transaction of its request; nothing is recorded")
+
+    def is_duplicate(self, error: DatabaseError) -> bool:
+        """See Plan.is_duplicate()."""
+        return isinstance(error, IntegrityError)
+
+    def is_busy(self, error: DatabaseError) -> bool:
+        """Return whether the lock was not had in time, or was given up to end a deadlock."""
+        return bool(error.args) and error.args[0] in (LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ)
+
+
+plan = MySQLPlan()

@@ -1,0 +1,75 @@
+"""The tables of django_dist."""
+
+from typing import Any, ClassVar
+
+from django.db import models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .clock import StoreNow
+
+
+class DigestField(models.UUIDField):  # type: ignore[type-arg]
+    """A 128-bit digest in the form of a UUID (RFC 9562, version 8): 16 bytes where the store has the type."""
+
+
+class RequestQuerySet(models.QuerySet["RequestRecord"]):
+    """Records of requests, and what is over among them."""
+
+    def expired(self) -> "RequestQuerySet":
+        """Return the records whose time is over by the store's clock."""
+        return self.filter(expires_at__lte=StoreNow())
+
+    def delete_oldest(self, batch: int) -> int:
+        """Delete up to ``batch`` of these rows, oldest first, in one transaction; return how many.
+
+        Rows that another purge holds are skipped where the store can, so two at once do no harm.
+        """
+        connection = self._connection()
+        with transaction.atomic(using=connection.alias):
+            oldest = self.using(connection.alias).order_by("expires_at")
+            if connection.features.has_select_for_update:
+                oldest = oldest.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+            digests = list(oldest.values_list("pk", flat=True)[:batch])
+            # _raw_delete: nothing refers to these rows, so no look-up before the DELETE.
+            doomed = self.model._base_manager.using(connection.alias).filter(pk__in=digests)
+            return doomed._raw_delete(connection.alias) if digests else 0
+
+    def _connection(self) -> BaseDatabaseWrapper:
+        from django.db import connections, router  # noqa: PLC0415
+
+        return connections[self._db or router.db_for_write(self.model)]
+
+
+class RequestRecord(models.Model):
+    """One finished request: what was asked, as digests, and what was answered."""
+
+    class State(models.IntegerChoices):
+        """How far a request has come."""
+
+        RUNNING = 0, "running"  # seen by its own transaction alone
+        FINISHED = 1, "finished"
+        TOMBSTONE = 2, "finished, answer not kept"
+
+    digest = DigestField(primary_key=True, editable=False)
+    fingerprint = DigestField(editable=False)
+    binding = DigestField(null=True, editable=False)
+    scope = models.CharField(max_length=200, editable=False)
+    view = models.CharField(max_length=200, editable=False)
+    state = models.PositiveSmallIntegerField(choices=State.choices, default=State.FINISHED, editable=False)
+    status = models.PositiveSmallIntegerField(default=0, editable=False)
+    reason = models.CharField(max_length=200, default="", editable=False)
+    headers = models.TextField(default="[]", editable=False)
+    body = models.BinaryField(null=True, editable=False)
+    replays = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    objects: ClassVar[Any] = RequestQuerySet.as_manager()
+
+    class Meta:
+        db_table = "django_dist_request"
+        verbose_name = "recorded request"
+        permissions = [("view_request_body", "Can view the recorded bodies of answers")]
+
+    def __str__(self) -> str:
+        return str(self.digest)

@@ -1,0 +1,14 @@
+"""What happened to a request under a key. Receivers get ``request``, ``digest`` and ``view``, never the key or a body."""
+
+from typing import Final
+
+from django.dispatch import Signal
+
+#: The request holds its digest and the view is about to run.
+request_claimed: Final = Signal()
+#: The view's answer is recorded and its writes have lasted; also ``status``.
+request_finished: Final = Signal()
+#: The request was answered from the record; also ``status``.
+request_replayed: Final = Signal()
+#: The request was refused; also ``error``, an IdempotencyError. ``digest`` is None before a key was read.
+request_refused: Final = Signal()
