@@ -14,7 +14,7 @@ class StoreNow(Func):
     """
 
     template = "now()"
-    output_field = DateTimeField()  # type: ignore[assignment]
+    output_field = DateTimeField()
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
         """Return the SQL of MariaDB and MySQL."""

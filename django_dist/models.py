@@ -37,7 +37,7 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
     def _connection(self) -> BaseDatabaseWrapper:
         from django.db import connections, router  # noqa: PLC0415
 
-        return connections[self._db or router.db_for_write(self.model)]
+        return connections[self._db or router.db_for_write(self.model)]  # type: ignore[attr-defined]
 
 
 class RequestRecord(models.Model):

@@ -55,7 +55,7 @@ class Registry(Generic[Backend]):
         if unknown := sorted(set(options) - set(accepted)):
             raise InvalidBackend(f"{where}: unknown OPTIONS {unknown}; {entry['BACKEND']} accepts {accepted}")
         try:
-            return backend(alias=alias, **options)
+            return backend(alias=alias, **options)  # type: ignore[call-arg]
         except (TypeError, ValueError) as error:
             raise InvalidBackend(f"{where}: OPTIONS {options!r} are refused: {error}") from error
 

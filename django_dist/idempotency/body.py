@@ -55,9 +55,9 @@ class Spool(io.IOBase):
 def keep_copy(request: HttpRequest) -> None:
     """Let ``request`` keep what is read of its body, so that it can be hashed later."""
     stream = getattr(request, "_stream", None)
-    if stream is None or isinstance(stream, Spool) or _seekable(stream) or request._read_started:
+    if stream is None or isinstance(stream, Spool) or _seekable(stream) or request._read_started:  # type: ignore[attr-defined]
         return
-    request._stream = Spool(stream)
+    request._stream = Spool(stream)  # type: ignore[assignment]
 
 
 @contextmanager

@@ -76,7 +76,8 @@ def user_of(request: Any) -> Any:
 def open_guard(request: HttpRequest, source: PolicySource | None, name: str) -> Guard | None:
     """Return a new guard for ``request``, or None: another one is at work, or there is nothing to guard."""
     own: Idempotency | None = getattr(request, "idempotency", None)
-    source = source or (own and own.pending)
+    if source is None and own is not None:
+        source = own.pending
     if source is None or (own is not None and own.guard is not None):
         return None
     policy = source.policy()

@@ -109,7 +109,8 @@ class DatabaseAttempt(Attempt):
         return len(self._connection.atomic_blocks) == 1
 
     def _refuse_foreign_block(self) -> None:
-        if any(not block._from_testcase for block in self._connection.atomic_blocks):
+        blocks = self._connection.atomic_blocks
+        if any(not block._from_testcase for block in blocks):  # type: ignore[attr-defined]
             raise UnsupportedView(
                 f"{self._claim.view}: an atomic block stands around @idempotent and could undo a recorded answer; "
                 "put it inside, or leave it out: the view runs in a transaction already"

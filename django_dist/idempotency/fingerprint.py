@@ -46,7 +46,7 @@ def _body_parts(request: HttpRequest) -> Iterator[str | bytes]:
 def _multipart_parts(request: HttpRequest, stream: IO[bytes]) -> Iterator[str | bytes]:
     """Yield fields and files in an order of their own, whatever boundary stood between them."""
     files = _FileDigests(request)
-    fields, _ = MultiPartParser(request.META, stream, [files], request.encoding).parse()
+    fields, _ = MultiPartParser(request.META, stream, [files], request.encoding).parse()  # type: ignore[arg-type]
     for name, values in sorted(fields.lists()):
         yield from ("field", name, str(len(values)), *(str(value) for value in values))
     for parts in sorted(files.seen, key=lambda parts: parts[0]):

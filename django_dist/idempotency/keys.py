@@ -64,7 +64,8 @@ def parse_key(name: str, raw: str, key_format: str) -> str:
 
 def _items(raw: str) -> list[str]:
     """Split a header's value at the commas outside of quotes."""
-    items, position = [], 0
+    items: list[str] = []
+    position = 0
     while position < len(raw) or not items:
         match = ITEM.match(raw, position)
         if match is None:

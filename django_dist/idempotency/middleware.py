@@ -61,7 +61,7 @@ class IdempotencyMiddleware:
             if own.guard is not None or own.enclosed:
                 await _aread(own.guard, response)
                 response = await sync_to_async(_leave, thread_sensitive=True)(own, response)
-            ended = True
+            own.guard, ended = None, True
             return response
         finally:
             if not ended and (own.guard is not None or own.enclosed):
@@ -124,6 +124,7 @@ def _leave(own: Idempotency, response: HttpResponseBase) -> HttpResponseBase:
 def _abandon(own: Idempotency) -> None:
     if own.guard is not None:
         own.guard.abandon()
+        own.guard = None  # it holds the request that holds it: memory would wait for the collector
     for attempt in own.enclosed.values():
         attempt.abandon()
 

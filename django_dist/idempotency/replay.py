@@ -89,7 +89,7 @@ def _handed_back(response: StreamingHttpResponse, spool: IO[bytes], limit: int) 
     spool.seek(0)
     was_async = response.is_async
     response.streaming_content = _achunks(spool) if was_async else _chunks(spool)
-    response._resource_closers.append(spool.close)
+    response._resource_closers.append(spool.close)  # type: ignore[attr-defined]
     return body
 
 

@@ -51,7 +51,7 @@ def stored(connection: BaseDatabaseWrapper, digest: UUID | None) -> Any:
 
 def columns(connection: BaseDatabaseWrapper, claim: Claim, answer: Answer) -> list[Any]:
     """Return the values of a finished record: digest, fingerprint, binding, scope, view, state to body, ttl."""
-    body = None if answer.body is None else connection.Database.Binary(answer.body)
+    body = None if answer.body is None else connection.Database.Binary(answer.body)  # type: ignore[attr-defined]
     return [
         stored(connection, claim.digest),
         stored(connection, claim.fingerprint),

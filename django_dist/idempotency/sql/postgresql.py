@@ -7,6 +7,7 @@ log, execute wrappers and tracing see them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from django.db import DatabaseError, IntegrityError
@@ -20,13 +21,15 @@ from .base import FOUND, TABLE, Plan, columns, stored, to_record
 # lock. In a statement of its own before the look-up: a statement sees what was committed when it
 # began, and one that locks and looks up would miss a holder that commits in between.
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
-# digest
-LOOK_UP = f"UPDATE {TABLE} SET replays = replays + 1 WHERE digest = %s RETURNING expires_at > now(), {FOUND}"
-DELETE = f"DELETE FROM {TABLE} WHERE digest = %s"
-# milliseconds, lock. The session's own lock_timeout is kept in a variable of ours and put back.
-WAIT = """
+# digest. now() stands still in a transaction: what it finds expired, CLEAR removes.
+LOOK_UP = f"UPDATE {TABLE} SET replays = replays + 1 WHERE digest = %s AND expires_at > now() RETURNING {FOUND}"
+# digest. Only now: whoever locks an expired row earlier keeps those waiting who would be refused.
+CLEAR = f"DELETE FROM {TABLE} WHERE digest = %s AND expires_at <= now()"
+# a time with its unit. The session's own lock_timeout is kept in a variable of ours and put back.
+LIMIT = """
 SELECT set_config('django_dist.lock_timeout', current_setting('lock_timeout'), true),
        set_config('lock_timeout', %s, true)"""
+# lock
 LOCK = "SELECT pg_advisory_xact_lock(%s)"
 RESTORE = """
 SELECT set_config('lock_timeout', current_setting('django_dist.lock_timeout'), true),
@@ -39,52 +42,45 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, clock_timestamp(),
   clock_timestamp() + make_interval(secs => %s))"""
 
 
+Statement = tuple[str, list[Any]]
+
+
 class PostgreSQLPlan(Plan):
     """BEGIN, lock and look up, the view, insert, COMMIT."""
 
     def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """See Plan.claim()."""
-        parameters = [_lock(claim), stored(connection, claim.digest)]
-        with connection.cursor() as cursor:
-            if joined and _joins(connection):
-                with _own_begin(connection):
-                    cursor.execute(f"BEGIN; {TRY_LOCK}; {LOOK_UP}", parameters)
-                cursor.nextset()
-                (free,) = cursor.fetchone()
-                cursor.nextset()
-            else:
-                cursor.execute(TRY_LOCK, parameters[:1])
-                (free,) = cursor.fetchone()
-                cursor.execute(LOOK_UP, parameters[1:])
-            row = cursor.fetchone()
-            if row is None and not free:
-                self._wait(connection, claim)
-                # What was done meanwhile shows only to a new statement.
-                cursor.execute(LOOK_UP, parameters[1:])
-                row = cursor.fetchone()
-            if row is not None and not row[0]:
-                cursor.execute(DELETE, parameters[1:])
-                row = None
-        return None if row is None else to_record(row[1:])
+        digest = stored(connection, claim.digest)
+        statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
+        if joined and _joins(connection):
+            with _own_begin(connection):
+                _, (free,), row = _send(connection, [("BEGIN", []), *statements])
+        else:
+            (free,), row = _send(connection, statements)
+        if row is None and not free:
+            self._wait(connection, claim)
+            # What was done meanwhile shows only to a new statement.
+            (row,) = _send(connection, [(LOOK_UP, [digest])])
+        return None if row is None else to_record(row)
 
     def _wait(self, connection: BaseDatabaseWrapper, claim: Claim) -> None:
         if claim.wait <= 0:
             raise RequestInProgress("the first request with this key still runs", retry_after=1)
+        limit = f"{max(1, round(claim.wait * 1000))}ms"
         # A savepoint: the time-out is an error, which would end a transaction that is not ours alone.
-        with atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute(WAIT, [f"{max(1, round(claim.wait * 1000))}ms"])
-            cursor.execute(LOCK, [_lock(claim)])
-            cursor.execute(RESTORE)
-            _, isolation = cursor.fetchone()
+        with atomic(using=connection.alias):
+            *_, (_, isolation) = _send(connection, [(LIMIT, [limit]), (LOCK, [_lock(claim)]), (RESTORE, [])])
         if isolation != "read committed":
             # This transaction will never see what the other has done; the next one will.
             raise RequestInProgress("the first request with this key has just ended", retry_after=0)
 
     def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
-        commit = "; COMMIT" if joined and _joins(connection) else ""
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT + commit, columns(connection, claim, answer))
+        values = columns(connection, claim, answer)
+        statements: list[Statement] = [(CLEAR, values[:1]), (INSERT, values)]
+        if joined and _joins(connection):
+            statements.append(("COMMIT", []))
+        _send(connection, statements)
 
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""
@@ -94,6 +90,27 @@ class PostgreSQLPlan(Plan):
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time."""
         return isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
+
+
+def _send(connection: BaseDatabaseWrapper, statements: list[Statement]) -> list[Any]:
+    """Run ``statements`` in one round trip, and return the first row of each, or None.
+
+    Where the driver binds on the server (an option of Django's) it takes one statement at a time.
+    """
+    if connection.features.uses_server_side_binding:  # type: ignore[attr-defined]
+        batches = [[statement] for statement in statements]
+    else:
+        batches = [statements]
+    rows = []
+    with connection.cursor() as cursor:
+        for batch in batches:
+            text = "; ".join(sql for sql, _ in batch)
+            cursor.execute(text, [value for _, values in batch for value in values])
+            more: Any = True
+            while more:
+                rows.append(cursor.fetchone() if cursor.description else None)
+                more = cursor.nextset()
+    return rows
 
 
 def _lock(claim: Claim) -> int:
