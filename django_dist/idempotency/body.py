@@ -11,45 +11,48 @@ from django.http import HttpRequest
 
 from ..exceptions import UnsupportedView
 
+CHUNK_BYTES = 1 << 16
+
 
 class Spool(io.IOBase):
-    """A stream that keeps a copy of what is read from it, in memory and then on disk."""
+    """A stream that keeps a copy of what is read from it, in memory and, where it is long, on disk."""
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: IO[bytes], length: int) -> None:
         self._source = source
-        self._copy = SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+        limit = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+        self._copy: IO[bytes] = io.BytesIO() if length <= limit else SpooledTemporaryFile(max_size=limit)  # noqa: SIM115
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to ``size`` bytes: first what was put back, then from the source."""
-        data = self._copy.read(-1 if size is None else size)
-        if size is None or size < 0 or len(data) < size:
-            more = self._source.read(-1 if size is None or size < 0 else size - len(data))
-            self._copy.write(more)
-            data += more
+        size = -1 if size is None else size
+        data = self._copy.read(size)
+        if size < 0 or len(data) < size:
+            data += self._more(self._source.read(-1 if size < 0 else size - len(data)))
         return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return the next line, up to ``size`` bytes of it."""
-        line = self._copy.readline(-1 if size is None else size)
-        if not line.endswith(b"\n") and (size is None or size < 0 or len(line) < size):
-            more = self._source.readline(-1 if size is None or size < 0 else size - len(line))
-            self._copy.write(more)
-            line += more
+        size = -1 if size is None else size
+        line = self._copy.readline(size)
+        if not line.endswith(b"\n") and (size < 0 or len(line) < size):
+            line += self._more(self._source.readline(-1 if size < 0 else size - len(line)))
         return line
+
+    def _more(self, data: bytes) -> bytes:
+        self._copy.write(data)
+        return data
 
     def close(self) -> None:
         """Close the copy; the source is the server's to close."""
         self._copy.close()
 
-    @contextmanager
-    def whole(self) -> Iterator[IO[bytes]]:
-        """Give all of the body from its start; the reader's place is kept."""
+    def rest(self) -> tuple[IO[bytes], int]:
+        """Read the source to its end; return the copy, and the reader's place in it."""
         place = self._copy.tell()
-        while self.read(1 << 16):
+        self._copy.seek(0, io.SEEK_END)
+        while self.read(CHUNK_BYTES):
             pass
-        self._copy.seek(0)
-        yield self._copy
-        self._copy.seek(place)
+        return self._copy, place
 
 
 def keep_copy(request: HttpRequest) -> None:
@@ -57,7 +60,8 @@ def keep_copy(request: HttpRequest) -> None:
     stream = getattr(request, "_stream", None)
     if stream is None or isinstance(stream, Spool) or _seekable(stream) or request._read_started:  # type: ignore[attr-defined]
         return
-    request._stream = Spool(stream)  # type: ignore[assignment]
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    request._stream = Spool(stream, int(length) if length.isdecimal() else 0)  # type: ignore[assignment]
 
 
 @contextmanager
@@ -67,17 +71,16 @@ def whole_body(request: HttpRequest) -> Iterator[IO[bytes]]:
         yield io.BytesIO(request._body)
         return
     keep_copy(request)
-    stream = getattr(request, "_stream", None) or io.BytesIO()
+    stream: IO[bytes] | Spool = getattr(request, "_stream", None) or io.BytesIO()
     if isinstance(stream, Spool):
-        with stream.whole() as body:
-            yield body
+        body, place = stream.rest()
     elif _seekable(stream):  # ASGI: Django has spooled it already
-        place = stream.tell()
-        stream.seek(0)
-        yield stream
-        stream.seek(place)
+        body, place = stream, stream.tell()
     else:
         raise UnsupportedView(f"the body of {request.path} was read from its stream before @idempotent could hash it")
+    body.seek(0)
+    yield body
+    body.seek(place)
 
 
 def _seekable(stream: IO[bytes]) -> bool:

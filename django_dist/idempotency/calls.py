@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.http import HttpRequest
 
 from .guard import Guard, Idempotency
@@ -16,6 +17,7 @@ GUARDED: Final = "idempotency_source"  # on what @idempotent has decorated: its 
 EXEMPT: Final = "idempotency_exempt"
 #: Every source there is, for the system checks and for the names of the headers they read.
 SOURCES: Final[list[PolicySource]] = []
+_headers: dict[int, tuple[str, ...]] = {}  # by how many sources there were
 
 
 def guard_call(view: Callable[..., Any], source: PolicySource | None, name: str) -> Callable[..., Any]:
@@ -96,10 +98,19 @@ def open_guard(request: HttpRequest, source: PolicySource | None, name: str) -> 
 
 def headers_in_use() -> tuple[str, ...]:
     """Return the names of all headers that may carry a key, the site's first."""
+    if (known := _headers.get(len(SOURCES))) is not None:
+        return known
     names = _as_tuple(site_keywords().get("header", "Idempotency-Key"))
     for source in SOURCES:
         names += _as_tuple(source.keywords.get("header", ()))
-    return tuple(dict.fromkeys(names))
+    return _headers.setdefault(len(SOURCES), tuple(dict.fromkeys(names)))
+
+
+def _forget(**_: Any) -> None:
+    _headers.clear()
+
+
+setting_changed.connect(_forget)
 
 
 def _as_tuple(names: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ..exceptions import BackendUnavailable, InvalidBackend, RequestInProgress, 
 from ..models import RequestRecord
 from .base import Answer, Attempt, Claim, Record, RequestBackend
 from .sql import plan_for
-from .sql.base import FOUND, STATE, Plan, to_record
+from .sql.base import FOUND, RUNNING, Plan, to_record
 
 LOST = (OperationalError, InterfaceError)  # what drivers raise when the server is not there
 
@@ -83,15 +83,21 @@ class DatabaseAttempt(Attempt):
                 self._refuse_foreign_block()
                 self._begin()
             found = self._plan.claim(self._connection, claim, joined=self._alone and not self._enclosed)
+            if found is not None:
+                self._replay(found)
         except BaseException as error:
             self.abandon()
             if not isinstance(error, DatabaseError):
                 raise
             return self._instead(error)
-        if found is not None and not self._enclosed:
-            # The count of replays is kept unless somebody else's request came under this key.
-            self._close(keep=found.fingerprint == claim.fingerprint)
         return found
+
+    def _replay(self, found: Record) -> None:
+        """Count the replay and end the transaction; undo it if another request came under this key."""
+        if found.fingerprint == self._claim.fingerprint:
+            self._plan.count(self._connection, self._claim, joined=self._alone and not self._enclosed)
+        if not self._enclosed:
+            self._close(keep=found.fingerprint == self._claim.fingerprint)
 
     def _begin(self) -> None:
         block = transaction.atomic(using=self._connection.alias)
@@ -131,7 +137,7 @@ class DatabaseAttempt(Attempt):
         if self._connection.needs_rollback:
             return None
         records = RequestRecord.objects.using(self._connection.alias).filter(
-            pk=self._claim.digest, state__gt=STATE.RUNNING, expires_at__gt=StoreNow()
+            pk=self._claim.digest, state__gt=RUNNING, expires_at__gt=StoreNow()
         )
         row = records.values_list(*FOUND.split(", ")).first()
         return None if row is None else to_record(row)

@@ -10,12 +10,11 @@ def digest_of(parts: Iterable[str | bytes]) -> UUID:
 
     SHA-256 cut to the 122 free bits of a UUID version 8. Source: RFC 9562, section 5.8.
     """
-    state = hashlib.sha256()
+    framed = []
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        state.update(len(raw).to_bytes(8, "big"))
-        state.update(raw)
-    number = int.from_bytes(state.digest()[:16], "big")
+        framed.append(b"%d:" % len(raw) + raw)
+    number = int.from_bytes(hashlib.sha256(b"".join(framed)).digest()[:16], "big")
     number = number & ~(0xF << 76) | 8 << 76  # version
     number = number & ~(0x3 << 62) | 2 << 62  # variant
     return UUID(int=number)

@@ -34,7 +34,7 @@ from .policy import Policy, PolicySource
 from .problems import refusal
 from .registry import requests
 from .replay import body_of, to_answer, to_response
-from .scope import NOBODY, bindings, scope_of
+from .scope import NOBODY, binding_of, is_bound, scope_of
 
 log: Final = logging.getLogger("django_dist.idempotency")
 #: A request that could not be read is nobody's final answer.
@@ -120,7 +120,7 @@ class Guard:
         return Claim(
             digest=self.own.digest,
             fingerprint=fingerprint_of(self.request, policy),
-            binding=bindings(self.request, policy)[0] if label == NOBODY else None,
+            binding=binding_of(self.request, policy) if label == NOBODY else None,
             scope=label,
             view=self.view,
             ttl=float(policy.ttl),
@@ -136,7 +136,7 @@ class Guard:
             return None
         if found.fingerprint != claim.fingerprint:
             raise KeyReused("The key was used before, with another method, host, path, query or body.")
-        if found.binding != claim.binding and found.binding not in bindings(self.request, self.policy):
+        if found.binding != claim.binding and not is_bound(found.binding, self.request, self.policy):
             raise CredentialsDiffer("The key was used before, by somebody with other credentials.")
         if found.answer.body is None:
             raise AnswerNotKept("The request took effect. Its answer was too long to keep; read the result anew.")

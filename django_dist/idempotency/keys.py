@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Final
 
 from django.http import HttpRequest
@@ -34,10 +35,16 @@ FORMATS: Final[dict[str, tuple[Callable[[str], str | None], str]]] = {
 }
 
 
+@cache
+def meta_name(header: str) -> str:
+    """Return the name of ``header`` in ``request.META``."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
 def header_value(request: HttpRequest, names: Iterable[str]) -> tuple[str, str] | None:
     """Return name and raw value of the first of ``names`` that ``request`` carries."""
     for name in names:
-        value = request.META.get("HTTP_" + name.upper().replace("-", "_"))
+        value = request.META.get(meta_name(name))
         if value is not None:
             return name, value
     return None

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from .digests import digest_of
+from .keys import meta_name
 from .policy import Policy
 
 NOBODY = "anonymous"
@@ -42,18 +43,22 @@ def _label(user: Any) -> str:
 
 def credentials(request: HttpRequest, names: Iterable[str]) -> list[str]:
     """Return the values of the headers in which clients send credentials; "" where one is missing."""
-    return [request.META.get("HTTP_" + name.upper().replace("-", "_"), "") for name in names]
+    return [request.META.get(meta_name(name), "") for name in names]
 
 
-def bindings(request: HttpRequest, policy: Policy) -> list[UUID]:
-    """Return the keyed digest of a request's credentials: by SECRET_KEY, then by each fallback.
+def binding_of(request: HttpRequest, policy: Policy, secret: str | bytes | None = None) -> UUID | None:
+    """Return the digest of a request's credentials, keyed by SECRET_KEY; None where it has none.
 
     It cannot be tried out without the key, so a leaked table tells nothing of the credentials.
     """
     values = credentials(request, policy.credentials)
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if not any(values):
+        return None
     plain = str(digest_of(values))
-    return [
-        digest_of([salted_hmac("django_dist.binding", plain, secret=secret, algorithm="sha256").digest()])
-        for secret in secrets
-    ]
+    return digest_of([salted_hmac("django_dist.binding", plain, secret=secret, algorithm="sha256").digest()])
+
+
+def is_bound(binding: UUID | None, request: HttpRequest, policy: Policy) -> bool:
+    """Return whether ``binding`` was made from this request's credentials, under any key of the site's."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return any(binding == binding_of(request, policy, secret) for secret in secrets)

@@ -14,7 +14,8 @@ from ..base import Answer, Claim, Record
 TABLE = "django_dist_request"
 # What a look-up returns, in this order; the last says whether the record still counts.
 FOUND = "state, fingerprint, binding, status, reason, headers, body"
-STATE = RequestRecord.State
+# plain integers: drivers take their time over an enumeration
+RUNNING, FINISHED, TOMBSTONE = (int(state) for state in RequestRecord.State)
 
 
 class Plan(ABC):
@@ -27,6 +28,9 @@ class Plan(ABC):
         ``joined``: the transaction is ours and nothing was sent in it, so BEGIN may travel along.
         Raises RequestInProgress after ``claim.wait`` seconds.
         """
+
+    def count(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> None:
+        """Count a replay, where claim() has not; ``joined`` as in record()."""
 
     @abstractmethod
     def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
@@ -51,18 +55,17 @@ def stored(connection: BaseDatabaseWrapper, digest: UUID | None) -> Any:
 
 def columns(connection: BaseDatabaseWrapper, claim: Claim, answer: Answer) -> list[Any]:
     """Return the values of a finished record: digest, fingerprint, binding, scope, view, state to body, ttl."""
-    body = None if answer.body is None else connection.Database.Binary(answer.body)  # type: ignore[attr-defined]
     return [
         stored(connection, claim.digest),
         stored(connection, claim.fingerprint),
         stored(connection, claim.binding),
         claim.scope[:200],
         claim.view[:200],
-        STATE.TOMBSTONE if answer.body is None else STATE.FINISHED,
+        TOMBSTONE if answer.body is None else FINISHED,
         answer.status,
         answer.reason[:200],
         json.dumps(answer.headers, separators=(",", ":")),
-        body,
+        answer.body,
         claim.ttl,
     ]
 

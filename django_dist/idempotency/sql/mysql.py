@@ -7,7 +7,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...exceptions import UnsupportedView
 from ..base import Answer, Claim, Record
-from .base import FOUND, STATE, TABLE, Plan, columns, stored, to_record
+from .base import FOUND, RUNNING, TABLE, Plan, columns, stored, to_record
 
 NOW = "UTC_TIMESTAMP(6)"
 # digest, fingerprint, binding. ON DUPLICATE KEY takes the exclusive lock at once: a plain INSERT
@@ -15,9 +15,9 @@ NOW = "UTC_TIMESTAMP(6)"
 CLAIM = f"""
 INSERT {{hint}} INTO {TABLE} (digest, fingerprint, binding, scope, view, state, status, reason, headers, body,
   replays, created_at, expires_at)
-VALUES (%s, %s, %s, '', '', {STATE.RUNNING:d}, 0, '', '[]', NULL, 0, {NOW}, {NOW})
+VALUES (%s, %s, %s, '', '', {RUNNING}, 0, '', '[]', NULL, 0, {NOW}, {NOW})
 ON DUPLICATE KEY UPDATE replays = replays + 1"""
-LIVE = f"state > {STATE.RUNNING:d} AND expires_at > {NOW}, {FOUND}"
+LIVE = f"state > {RUNNING} AND expires_at > {NOW}, {FOUND}"
 # digest; FOR UPDATE reads what is committed now, whatever this transaction saw before
 LOOK_UP = f"SELECT {LIVE} FROM {TABLE} WHERE digest = %s FOR UPDATE"
 # the values of columns() without digest, then digest

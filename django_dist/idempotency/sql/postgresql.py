@@ -7,7 +7,7 @@ log, execute wrappers and tracing see them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.db import DatabaseError, IntegrityError
@@ -21,18 +21,17 @@ from .base import FOUND, TABLE, Plan, columns, stored, to_record
 # lock. In a statement of its own before the look-up: a statement sees what was committed when it
 # began, and one that locks and looks up would miss a holder that commits in between.
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
-# digest. now() stands still in a transaction: what it finds expired, CLEAR removes.
-LOOK_UP = f"UPDATE {TABLE} SET replays = replays + 1 WHERE digest = %s AND expires_at > now() RETURNING {FOUND}"
-# digest. Only now: whoever locks an expired row earlier keeps those waiting who would be refused.
-CLEAR = f"DELETE FROM {TABLE} WHERE digest = %s AND expires_at <= now()"
+# digest. It locks no row: what is expired stays readable for all until its successor is recorded.
+LOOK_UP = f"SELECT expires_at > now(), {FOUND} FROM {TABLE} WHERE digest = %s"
+# digest
+COUNT = f"UPDATE {TABLE} SET replays = replays + 1 WHERE digest = %s"
+CLEAR = f"DELETE FROM {TABLE} WHERE digest = %s"
 # a time with its unit. The session's own lock_timeout is kept in a variable of ours and put back.
-LIMIT = """
-SELECT set_config('django_dist.lock_timeout', current_setting('lock_timeout'), true),
+LIMIT = """SELECT set_config('django_dist.lock_timeout', current_setting('lock_timeout'), true),
        set_config('lock_timeout', %s, true)"""
 # lock
 LOCK = "SELECT pg_advisory_xact_lock(%s)"
-RESTORE = """
-SELECT set_config('lock_timeout', current_setting('django_dist.lock_timeout'), true),
+RESTORE = """SELECT set_config('lock_timeout', current_setting('django_dist.lock_timeout'), true),
        current_setting('transaction_isolation')"""
 # the values of columns()
 INSERT = f"""
@@ -43,6 +42,9 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, clock_timestamp(),
 
 
 Statement = tuple[str, list[Any]]
+BEGIN: Final[Statement] = ("BEGIN", [])
+COMMIT: Final[Statement] = ("COMMIT", [])
+ASYNCHRONOUS: Final[Statement] = ("SET LOCAL synchronous_commit TO off", [])
 
 
 class PostgreSQLPlan(Plan):
@@ -54,14 +56,25 @@ class PostgreSQLPlan(Plan):
         statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
         if joined and _joins(connection):
             with _own_begin(connection):
-                _, (free,), row = _send(connection, [("BEGIN", []), *statements])
+                _, (free,), row = _send(connection, [BEGIN, *statements])
         else:
             (free,), row = _send(connection, statements)
-        if row is None and not free:
+        if not free and not _lives(row):
             self._wait(connection, claim)
             # What was done meanwhile shows only to a new statement.
             (row,) = _send(connection, [(LOOK_UP, [digest])])
-        return None if row is None else to_record(row)
+        if _lives(row):
+            return to_record(row[1:])
+        if row is not None:
+            _send(connection, [(CLEAR, [digest])])
+        return None
+
+    def count(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> None:
+        """See Plan.count(); a crash of the server may lose the last ones, so nobody waits for its disk."""
+        statements: list[Statement] = [(COUNT, [stored(connection, claim.digest)])]
+        if joined and _joins(connection):
+            statements += [ASYNCHRONOUS, COMMIT]
+        _send(connection, statements)
 
     def _wait(self, connection: BaseDatabaseWrapper, claim: Claim) -> None:
         if claim.wait <= 0:
@@ -77,9 +90,9 @@ class PostgreSQLPlan(Plan):
     def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
         values = columns(connection, claim, answer)
-        statements: list[Statement] = [(CLEAR, values[:1]), (INSERT, values)]
+        statements: list[Statement] = [(INSERT, values)]
         if joined and _joins(connection):
-            statements.append(("COMMIT", []))
+            statements.append(COMMIT)
         _send(connection, statements)
 
     def is_duplicate(self, error: DatabaseError) -> bool:
@@ -103,14 +116,17 @@ def _send(connection: BaseDatabaseWrapper, statements: list[Statement]) -> list[
         batches = [statements]
     rows = []
     with connection.cursor() as cursor:
+        results = cursor.cursor  # psycopg's own: what has arrived needs no wrapper that awaits errors
         for batch in batches:
-            text = "; ".join(sql for sql, _ in batch)
-            cursor.execute(text, [value for _, values in batch for value in values])
-            more: Any = True
-            while more:
-                rows.append(cursor.fetchone() if cursor.description else None)
-                more = cursor.nextset()
+            cursor.execute("; ".join([sql for sql, _ in batch]), [value for _, values in batch for value in values])
+            for sql, _ in batch:
+                rows.append(results.fetchone() if sql.startswith("SELECT") else None)
+                results.nextset()
     return rows
+
+
+def _lives(row: Any) -> bool:
+    return row is not None and row[0]
 
 
 def _lock(claim: Claim) -> int:
@@ -129,11 +145,10 @@ def _joins(connection: BaseDatabaseWrapper) -> bool:
 def _own_begin(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Keep psycopg from sending BEGIN before a statement that brings its own.
 
-    psycopg changes autocommit between transactions only, so the way back is its private field: a
-    view must see autocommit off, else Django opens server-side cursors WITH HOLD, which
-    select_for_update() refuses.
+    By its private field, since psycopg changes autocommit between transactions only: the view must
+    see it off, else Django opens server-side cursors WITH HOLD, which select_for_update() refuses.
     """
-    connection.connection.autocommit = True
+    connection.connection._autocommit = True
     try:
         yield
     finally:

@@ -1,0 +1,14 @@
+"""IdempotencyConformance: every behaviour that a request under a key is promised, over a backend of yours.
+
+    class MyTests(IdempotencyConformance, TransactionTestCase):
+        database = "default"
+"""
+
+from .answers import Answers
+from .bodies import Streams, Uploads
+from .keys import Keys
+from .scopes import Sameness, Scopes
+
+
+class IdempotencyConformance(Answers, Keys, Scopes, Sameness, Uploads, Streams):
+    """Mix this into a TransactionTestCase; see Harness for what a subclass may set."""
