@@ -9,8 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.http import HttpRequest
 
-from .guard import Guard, Idempotency
+from .guard import Guard
 from .keys import header_value
+from .own import Idempotency
 from .policy import PolicySource, site_keywords
 
 GUARDED: Final = "idempotency_source"  # on what @idempotent has decorated: its PolicySource

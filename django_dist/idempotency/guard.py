@@ -5,7 +5,6 @@ Not tied to a web framework's hooks: middleware.py, decorators.py and classes.py
 
 import logging
 from typing import Any, Final
-from uuid import UUID, uuid4, uuid5
 
 from django.core.exceptions import SuspiciousOperation
 from django.dispatch import Signal
@@ -30,7 +29,8 @@ from .base import Answer, Attempt, Claim, Record
 from .digests import digest_of
 from .fingerprint import fingerprint_of
 from .keys import EXAMPLE, header_value, parse_key
-from .policy import Policy, PolicySource
+from .own import Idempotency
+from .policy import Policy
 from .problems import refusal
 from .registry import requests
 from .replay import body_of, to_answer, to_response
@@ -39,32 +39,6 @@ from .scope import NOBODY, binding_of, is_bound, scope_of
 log: Final = logging.getLogger("django_dist.idempotency")
 #: A request that could not be read is nobody's final answer.
 UNREADABLE: Final = (SuspiciousOperation, MultiPartParserError, UnreadablePostError)
-
-
-class Idempotency:
-    """What a view sees as ``request.idempotency``.
-
-    ``key`` is the key's identity and ``digest`` names the record; both are None without a key.
-    """
-
-    def __init__(self) -> None:
-        self.key: str | None = None
-        self.digest: UUID | None = None
-        self.guard: Guard | None = None
-        self.pending: PolicySource | None = None  # guards the handler further in
-        self.carries_key = False
-        self.enclosed: dict[str, Attempt] = {}  # opened before Django's own transaction, by store alias
-        self._fallback: UUID | None = None
-
-    def derive(self, name: str) -> UUID:
-        """Return the key for a call that the view makes, such as ``derive("charge")``.
-
-        It is the same for every try of this request and another for every other request; without
-        a key, for this one request alone. Source: RFC 9562, section 5.5 (UUID version 5).
-        """
-        if self.digest is None and self._fallback is None:
-            self._fallback = uuid4()
-        return uuid5(self.digest or self._fallback or uuid4(), name)
 
 
 class Guard:

@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponseBase
 
 from .body import keep_copy
 from .calls import EXEMPT, GUARDED, headers_in_use, open_guard, user_of
-from .guard import Guard, Idempotency
+from .guard import Guard
 from .handlers import class_of, hook_handlers
 from .keys import header_value
+from .own import Idempotency
 from .policy import SAFE, UNSAFE, PolicySource, all_views
 from .registry import requests
 from .replay import abody_of
