@@ -11,4 +11,4 @@ class DjangoDistConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself with Django."""
-        from . import checks  # noqa: F401, PLC0415  (registers the checks)
+        from . import checks  # noqa: F401  (registers the checks)

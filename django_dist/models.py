@@ -35,7 +35,7 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
             return doomed._raw_delete(connection.alias) if digests else 0
 
     def _connection(self) -> BaseDatabaseWrapper:
-        from django.db import connections, router  # noqa: PLC0415
+        from django.db import connections, router
 
         return connections[self._db or router.db_for_write(self.model)]  # type: ignore[attr-defined]
 

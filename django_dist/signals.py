@@ -1,4 +1,4 @@
-"""What happened to a request under a key. Receivers get ``request``, ``digest`` and ``view``, never the key or a body."""
+"""What happened to a request: receivers get ``request``, ``digest`` and ``view``, never the key or a body."""
 
 from typing import Final
 

@@ -125,9 +125,7 @@ class DatabaseAttempt(Attempt):
     def _instead(self, error: DatabaseError) -> Record:
         """Return the record that stands in spite of a claim that failed, or raise what the failure means."""
         if not self._plan.is_busy(error):
-            raise BackendUnavailable(
-                f"database {self._connection.alias!r} did not take the claim: {error}"
-            ) from error
+            raise BackendUnavailable(f"database {self._connection.alias!r} did not take the claim: {error}") from error
         if (record := self._look_up()) is None:
             raise RequestInProgress("the first request with this key still runs", retry_after=1) from error
         return record

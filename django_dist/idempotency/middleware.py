@@ -16,7 +16,7 @@ from .guard import Guard
 from .handlers import class_of, hook_handlers
 from .keys import header_value
 from .own import Idempotency
-from .policy import SAFE, UNSAFE, PolicySource, all_views
+from .policy import SAFE, PolicySource, all_views
 from .registry import requests
 from .replay import abody_of
 
@@ -88,9 +88,7 @@ class IdempotencyMiddleware:
         guard = self._undecorated(request, view, own)
         return None if guard is None else guard.enter(user_of(request))
 
-    async def _aprocess_view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
-    ) -> HttpResponseBase | None:
+    async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
         if not request.idempotency.carries_key:  # type: ignore[attr-defined]
             return None
         return await sync_to_async(self._process_view, thread_sensitive=True)(request, view, args, kwargs)

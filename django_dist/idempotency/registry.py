@@ -5,6 +5,4 @@ from typing import Final
 from ..registry import Registry
 from .base import RequestBackend
 
-requests: Final[Registry[RequestBackend]] = Registry(
-    "DIST_IDEMPOTENCY", frozenset({"BACKEND", "OPTIONS", "POLICY"})
-)
+requests: Final[Registry[RequestBackend]] = Registry("DIST_IDEMPOTENCY", frozenset({"BACKEND", "OPTIONS", "POLICY"}))

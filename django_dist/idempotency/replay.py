@@ -13,8 +13,8 @@ from .policy import Policy
 REPLAYED: Final = "Idempotent-Replayed"
 #: What belongs to one exchange: the connection (RFC 9110, section 7.6.1), the time, the browser that asked.
 DENIED: Final = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    "upgrade date age set-cookie set-cookie2 idempotent-replayed".split()
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "date", "age", "set-cookie", "set-cookie2", "idempotent-replayed"}
 )
 CHUNK_BYTES: Final = 64 * 1024
 
@@ -78,7 +78,7 @@ def _left_alone(response: StreamingHttpResponse, limit: int) -> bool:
 
 
 def _spool(limit: int) -> IO[bytes]:
-    return SpooledTemporaryFile(max_size=limit)  # noqa: SIM115  (closed with the response)
+    return SpooledTemporaryFile(max_size=limit)
 
 
 def _handed_back(response: StreamingHttpResponse, spool: IO[bytes], limit: int) -> bytes | None:

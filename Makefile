@@ -1,0 +1,59 @@
+# The set-up is make itself: a stamp that is older than setup.cfg installs anew.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find django_dist -type f -not -name '*.pyc')
+export DATABASE_URL
+
+.PHONY: help demo run test storm check matrix bench clean
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.tools: setup.cfg
+	@echo "setting up $(VENV) with $$($(PYTHON) --version): one to two minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade pip "setuptools>=77"
+	@$(BIN)/python -m pip install -q ".[dev]"
+	@$(BIN)/python -m pip install -q "mysqlclient>=2.2.1" 2>/dev/null \
+	  || echo "mysqlclient does not build here (it needs a C compiler and libmariadb-dev): PyMySQL takes its place"
+	@touch $@
+
+# The wheel is what is tested: built and installed whenever a file of the package has changed.
+$(VENV)/.wheel: $(VENV)/.tools $(SOURCES) setup.cfg README.md LICENSE
+	@rm -rf build dist *.egg-info
+	@$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+	@$(BIN)/python -m pip install -q --no-deps --force-reinstall dist/*.whl
+	@rm -rf build *.egg-info
+	@touch $@
+
+demo: $(VENV)/.wheel  ## repeat, race and kill a real shop; DATABASE_URL=... for another database (a minute)
+	@$(BIN)/python example_project/demo.py
+
+run: $(VENV)/.wheel  ## serve the example shop
+	@$(BIN)/python example_project/run.py
+
+test: $(VENV)/.wheel  ## every behaviour, on the stores that are here (under 8 minutes)
+	@echo "running the tests: under 8 minutes on two cores"
+	@$(BIN)/pytest $(ARGS)
+
+storm: $(VENV)/.wheel  ## the storms at full length (half an hour)
+	@DIST_STORM=1 $(BIN)/pytest -s tests/processes $(ARGS)
+
+check: $(VENV)/.wheel  ## lint, format, types, migrations, docs (a minute)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd tests && DJANGO_SETTINGS_MODULE=settings ../$(BIN)/python -W error -m django makemigrations --check --dry-run django_dist
+	$(BIN)/sphinx-build -qWE docs $(VENV)/docs
+
+matrix:  $(VENV)/.tools  ## all versions of Python and Django that are here, by tox
+	PYENV_VERSION=$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-3]' | paste -sd:) $(BIN)/tox run --skip-missing-interpreters $(ARGS)
+
+bench: $(VENV)/.wheel  ## what it costs, beside the floor and the peers (six minutes; PostgreSQL)
+	@$(BIN)/python -m pip install -q -r benchmarks/requirements.txt
+	@$(BIN)/python benchmarks/idempotency.py $(ARGS)
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info

