@@ -1,8 +1,9 @@
 """What a store of requests does, and the words it does it in. Waiting, policy and HTTP stand elsewhere."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 
@@ -41,8 +42,8 @@ class Record:
 class Attempt(ABC):
     """One try at one request, from its claim to its end, on one thread."""
 
-    def enclose(self) -> None:
-        """Open now what must stand around all of the request; claim() does it else."""
+    def enclose(self, view: Callable[..., Any]) -> None:
+        """Open now what must stand around all of ``view``, even where nothing is claimed in it."""
 
     @abstractmethod
     def claim(self, claim: Claim) -> Record | None:
@@ -75,7 +76,7 @@ class Attempt(ABC):
         """Undo the view's writes and free the digest; do nothing when the try has ended."""
 
     def leave(self) -> None:
-        """End what enclose() opened around a request that claimed nothing; its writes last."""
+        """End what enclose() opened around a view that claimed nothing; its writes last."""
 
 
 class RequestBackend(ABC):
@@ -91,8 +92,8 @@ class RequestBackend(ABC):
     def attempt(self) -> Attempt:
         """Return a new try; the store is not asked yet."""
 
-    def encloses(self) -> bool:
-        """Return whether the try must be opened before Django opens a transaction for the view."""
+    def encloses(self, view: Callable[..., Any]) -> bool:
+        """Return whether Django would open a transaction for ``view`` that a try must stand around."""
         return False
 
     def purge(self, batch: int) -> int:

@@ -3,8 +3,10 @@
 Not for effects outside that database: a call to a bank does not roll back.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -44,9 +46,10 @@ class DatabaseRequests(RequestBackend):
         """See RequestBackend.attempt()."""
         return DatabaseAttempt(connections[self.database], self.plan)
 
-    def encloses(self) -> bool:
-        """Return whether Django's own ATOMIC_REQUESTS would else stand around the record."""
-        return bool(connections.settings[self.database]["ATOMIC_REQUESTS"])
+    def encloses(self, view: Callable[..., Any]) -> bool:
+        """Return whether ATOMIC_REQUESTS opens a transaction for ``view``, which the record must outlive."""
+        atomic_requests = connections.settings[self.database]["ATOMIC_REQUESTS"]
+        return bool(atomic_requests) and self.database not in getattr(view, "_non_atomic_requests", ())
 
     def purge(self, batch: int) -> int:
         """See RequestBackend.purge()."""
@@ -59,6 +62,22 @@ class DatabaseRequests(RequestBackend):
         return count
 
 
+class _RequestBlock(Atomic):
+    """The transaction of a request under a key."""
+
+
+class _Spared(set[str]):
+    """The databases that ATOMIC_REQUESTS leaves alone for a view: also one whose transaction is ours already.
+
+    Django asks it at each request, on the thread that runs a sync view. Without it, its own
+    block inside of ours would cost two round trips for a savepoint.
+    """
+
+    def __contains__(self, alias: object) -> bool:
+        blocks = connections[str(alias)].atomic_blocks[-1:]
+        return super().__contains__(alias) or any(isinstance(block, _RequestBlock) for block in blocks)
+
+
 class DatabaseAttempt(Attempt):
     """A try that lives in one transaction of this thread's connection."""
 
@@ -67,13 +86,15 @@ class DatabaseAttempt(Attempt):
         self._block: Atomic | None = None
         self._enclosed = self._committed = False
 
-    def enclose(self) -> None:
+    def enclose(self, view: Callable[..., Any]) -> None:
         """See Attempt.enclose(). A store that does not answer is told by claim()."""
-        try:
+        spared: Any = getattr(view, "_non_atomic_requests", ())
+        if not isinstance(spared, _Spared):
+            with suppress(AttributeError):  # a bound method takes no attributes; Django adds its savepoint
+                view._non_atomic_requests = _Spared(spared)  # type: ignore[attr-defined]
+        with suppress(DatabaseError):
             self._begin()
             self._enclosed = True
-        except DatabaseError:
-            self._block = None
 
     def claim(self, claim: Claim) -> Record | None:
         """See Attempt.claim(); on any error nothing of ours stays open."""
@@ -82,7 +103,7 @@ class DatabaseAttempt(Attempt):
             if self._block is None:
                 self._refuse_foreign_block()
                 self._begin()
-            found = self._plan.claim(self._connection, claim, joined=self._alone and not self._enclosed)
+            found = self._plan.claim(self._connection, claim, joined=self._alone)
             if found is not None:
                 self._replay(found)
         except BaseException as error:
@@ -100,7 +121,7 @@ class DatabaseAttempt(Attempt):
             self._close(keep=found.fingerprint == self._claim.fingerprint)
 
     def _begin(self) -> None:
-        block = transaction.atomic(using=self._connection.alias)
+        block = _RequestBlock(self._connection.alias, savepoint=True, durable=False)
         block.__enter__()
         self._block = block
         if self._alone:  # in a test case it would be taken for a hook of the view's

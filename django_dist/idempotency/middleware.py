@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, ClassVar, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import get_resolver
 
 from .body import keep_copy
 from .calls import EXEMPT, GUARDED, headers_in_use, open_guard, user_of
@@ -72,7 +71,7 @@ class IdempotencyMiddleware:
 
     def _carries_key(self, request: HttpRequest) -> bool:
         if not self._urls_loaded:
-            import_module(settings.ROOT_URLCONF)  # the decorators there tell which headers they read
+            get_resolver().url_patterns  # noqa: B018  (loads the views; their decorators tell which headers they read)
             self._urls_loaded = True
         return header_value(request, headers_in_use()) is not None
 
@@ -82,9 +81,9 @@ class IdempotencyMiddleware:
         if not own.carries_key:
             return None
         for alias in requests.aliases():
-            if requests[alias].encloses():
+            if requests[alias].encloses(view):
                 own.enclosed[alias] = requests[alias].attempt()
-                own.enclosed[alias].enclose()
+                own.enclosed[alias].enclose(view)
         guard = self._undecorated(request, view, own)
         return None if guard is None else guard.enter(user_of(request))
 
@@ -107,16 +106,20 @@ class IdempotencyMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Roll back before any other middleware writes about ``exception``."""
-        guard: Guard | None = request.idempotency.guard  # type: ignore[attr-defined]
-        if guard is not None and not guard.failed:
-            guard.fail(exception)
+        own: Idempotency = request.idempotency  # type: ignore[attr-defined]
+        own.failed = True
+        if own.guard is not None and not own.guard.failed:
+            own.guard.fail(exception)
 
 
 def _leave(own: Idempotency, response: HttpResponseBase) -> HttpResponseBase:
     if own.guard is not None:
         response = own.guard.leave(response)
     for attempt in own.enclosed.values():
-        attempt.leave()
+        if own.failed:
+            attempt.abandon()
+        else:
+            attempt.leave()
     return response
 
 
@@ -137,9 +140,11 @@ async def _aread(guard: Guard | None, response: HttpResponseBase) -> None:
 
 def _note_failure(sender: Any, request: HttpRequest | None = None, **_: Any) -> None:
     """Note an error that left the view's surroundings, where process_exception() does not see it."""
-    guard: Guard | None = getattr(getattr(request, "idempotency", None), "guard", None)
-    if guard is not None:
-        guard.failed = True
+    own: Idempotency | None = getattr(request, "idempotency", None)
+    if own is not None:
+        own.failed = True
+        if own.guard is not None:
+            own.guard.failed = True
 
 
 got_request_exception.connect(_note_failure)

@@ -21,7 +21,7 @@ class Idempotency:
     def __init__(self) -> None:
         self.key: str | None = None
         self.digest: UUID | None = None
-        self.carries_key = False
+        self.carries_key = self.failed = False
         self.guard: Guard | None = None
         self.pending: PolicySource | None = None  # guards a handler further in
         self.enclosed: dict[str, Attempt] = {}  # opened before Django's own transaction, by store alias

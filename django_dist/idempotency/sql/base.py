@@ -25,7 +25,7 @@ class Plan(ABC):
     def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """Hold the digest until the transaction ends, and return the record that stands, if any.
 
-        ``joined``: the transaction is ours and nothing was sent in it, so BEGIN may travel along.
+        ``joined``: the transaction is ours and nothing else is open in it, so BEGIN may travel along.
         Raises RequestInProgress after ``claim.wait`` seconds.
         """
 

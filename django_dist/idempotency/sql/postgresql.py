@@ -43,6 +43,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, clock_timestamp(),
 
 Statement = tuple[str, list[Any]]
 BEGIN: Final[Statement] = ("BEGIN", [])
+IDLE: Final = psycopg.pq.TransactionStatus.IDLE
 COMMIT: Final[Statement] = ("COMMIT", [])
 ASYNCHRONOUS: Final[Statement] = ("SET LOCAL synchronous_commit TO off", [])
 
@@ -54,7 +55,7 @@ class PostgreSQLPlan(Plan):
         """See Plan.claim()."""
         digest = stored(connection, claim.digest)
         statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
-        if joined and _joins(connection):
+        if joined and _joins(connection) and connection.connection.pgconn.transaction_status == IDLE:
             with _own_begin(connection):
                 _, (free,), row = _send(connection, [BEGIN, *statements])
         else:
