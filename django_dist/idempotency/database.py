@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
@@ -146,6 +146,8 @@ class DatabaseAttempt(Attempt):
     def _instead(self, error: DatabaseError) -> Record:
         """Return the record that stands in spite of a claim that failed, or raise what the failure means."""
         if not self._plan.is_busy(error):
+            if not isinstance(error, (*LOST, InternalError)):  # which may be a standby that only reads
+                raise error  # such as a missing table: no repeat will mend it
             raise BackendUnavailable(f"database {self._connection.alias!r} did not take the claim: {error}") from error
         if (record := self._look_up()) is None:
             raise RequestInProgress("the first request with this key still runs", retry_after=1) from error

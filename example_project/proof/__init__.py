@@ -1,0 +1,1 @@
+"""The parts of demo.py: servers, killer, proxy, clients, and the table at the end."""

@@ -1,0 +1,1 @@
+"""The one app of the example shop: wares, wallets, orders and a pretend bank."""
