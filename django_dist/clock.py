@@ -1,10 +1,13 @@
 """The store's clock as a query expression: what expires is decided by the database, never by the web server."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func
 from django.db.models.sql.compiler import SQLCompiler
+
+# Percent signs are doubled twice: for the template, and for the parameters of the whole statement.
+NOW_ON_SQLITE: Final = "strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'now')"
 
 
 class StoreNow(Func):
@@ -22,4 +25,4 @@ class StoreNow(Func):
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
         """Return the SQL of SQLite, in the text form in which Django stores times."""
-        return self.as_sql(compiler, connection, template="strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')", **extra)
+        return self.as_sql(compiler, connection, template=NOW_ON_SQLITE, **extra)

@@ -1,0 +1,42 @@
+"""Say what is configured, what answers and how fast, and what is wrong with it and how to mend it."""
+
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...diagnosis.examine import Report, examine_all
+
+HEAD: Final = ("setting", "alias", "backend", "database", "server", "round trip")
+
+
+class Command(BaseCommand):
+    """``manage.py dist_doctor``: exit status 1 if something is wrong; advice alone is 0."""
+
+    help = "Ask each configured store how it is; exit status 1 if something is wrong, 0 with advice alone."
+    requires_system_checks: list[str] = []  # what they would stop at is told here
+
+    def handle(self, **options: Any) -> None:
+        """Print the table and the findings; see BaseCommand."""
+        reports = examine_all()
+        self._table([HEAD, *map(_row, reports)])
+        for report in reports:
+            for finding in report.findings:
+                style, word = (self.style.ERROR, "wrong") if finding.wrong else (self.style.WARNING, "advice")
+                self.stdout.write(f"\n{style(word)}  {report.alias}: {finding.text}\n        mend: {finding.mend}")
+        wrong, advice = (
+            sum(finding.wrong is kind for report in reports for finding in report.findings) for kind in (True, False)
+        )
+        summary = f"{len(reports)} stores, {wrong} wrong, {advice} advice"
+        if wrong:
+            raise CommandError(summary)
+        self.stdout.write(f"\n{summary}")
+
+    def _table(self, rows: list[tuple[str, ...]]) -> None:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    trip = "-" if report.round_trip_ms is None else f"{report.round_trip_ms:.2f} ms"
+    return (report.setting, report.alias, report.backend, report.database, report.server, trip)

@@ -1,0 +1,89 @@
+"""Delete what is expired, in small batches. Safe to stop at any time, and to run twice at once."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from ...exceptions import DistError
+from ...idempotency.base import RequestBackend
+from ...idempotency.database import DatabaseRequests
+from ...idempotency.registry import requests
+
+TELL_EVERY_S: Final = 2.0
+
+
+def _requests() -> Iterator[RequestBackend]:
+    """Yield a store a place: aliases that share a database share its records."""
+    seen = set()
+    for alias in requests.aliases():
+        store = requests[alias]
+        place = ("database", store.database) if isinstance(store, DatabaseRequests) else ("store", alias)
+        if place not in seen:
+            seen.add(place)
+            yield store
+
+
+#: What ``--only`` may name.
+CONCERNS: Final = {"requests": _requests}
+
+
+class Command(BaseCommand):
+    """``manage.py dist_purge``: run it from cron, as often as the store shall be small."""
+
+    help = "Delete expired rows in small batches; safe to stop, and to run twice at once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """See BaseCommand."""
+        parser.add_argument("--batch", type=int, default=1000, help="rows a transaction (default: %(default)s)")
+        parser.add_argument("--limit-s", type=float, help="stop after so many seconds; the next run goes on")
+        parser.add_argument("--only", help=f"one of: {', '.join(CONCERNS)} (default: all)")
+        parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
+
+    def handle(
+        self, *, batch: int, limit_s: float | None, only: str | None, dry_run: bool, verbosity: int, **options: Any
+    ) -> None:
+        """Purge every store; see BaseCommand."""
+        if batch < 1:
+            raise CommandError(f"--batch must be at least 1, not {batch}")
+        if limit_s is not None and not limit_s > 0:
+            raise CommandError(f"--limit-s must be above 0, not {limit_s}")
+        if only is not None and only not in CONCERNS:
+            raise CommandError(f"--only must be one of {sorted(CONCERNS)}, not {only!r}")
+        began = monotonic()
+        self._over_at = float("inf") if limit_s is None else began + limit_s
+        self._quiet, self._told = verbosity == 0, began
+        self._done = self._total = 0
+        failures = []
+        try:
+            for concern in [only] if only else CONCERNS:
+                for store in CONCERNS[concern]():
+                    try:
+                        self._purge(store, 0 if dry_run else batch)
+                    except (DatabaseError, DistError) as error:  # noqa: PERF203  (the others have their turn)
+                        failures.append(f"{concern}, alias {store.alias!r}: {str(error).strip()}")
+        finally:  # also when stopped by Ctrl-C
+            self.stdout.write(f"deleted {self._done} of {self._total} expired rows in {monotonic() - began:.1f} s")
+        if failures:
+            raise CommandError("; ".join(failures))
+
+    def _purge(self, store: RequestBackend, batch: int) -> None:
+        """Delete until a batch is not full: what expires meanwhile is left to the next run."""
+        before, waiting, began = self._done, store.expired(), monotonic()
+        self._total += waiting
+        removed = batch
+        while batch and removed == batch and monotonic() < self._over_at:
+            removed = store.purge(batch)
+            self._done += removed
+            self._tell(self._done - before, waiting, began)
+
+    def _tell(self, done: int, waiting: int, began: float) -> None:
+        """Say every two seconds how far it is."""
+        now = monotonic()
+        if done and not self._quiet and now - self._told >= TELL_EVERY_S:
+            self._told = now
+            left_s = max(0, waiting - done) * (now - began) / done
+            self.stderr.write(f"{done}/{waiting} rows, about {left_s:.0f} s left")
