@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.test import AsyncClient, Client, TransactionTestCase, override_settings
@@ -20,7 +20,10 @@ from ..idempotency.replay import REPLAYED
 from ..models import RequestRecord
 from .stage import VIEWS, Detail, Effect, View
 
-Base = TransactionTestCase if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    Base = TransactionTestCase
+else:
+    Base = object
 PATIENCE_S = 10  # after which a thread that should have come is given up
 
 
@@ -30,7 +33,7 @@ class Reply:
 
     status: int
     reason: str
-    headers: CaseInsensitiveMapping
+    headers: "CaseInsensitiveMapping[str]"
     cookies: dict[str, Any]
     body: bytes
 
@@ -63,7 +66,7 @@ class Harness(Base):
         cls.databases = {DEFAULT_DB_ALIAS, cls.database}
 
     @classmethod
-    def setUpClass(cls) -> None:  # noqa: D102
+    def setUpClass(cls) -> None:
         super().setUpClass()
         with connections[cls.database].schema_editor() as editor:
             editor.create_model(Effect)
@@ -76,7 +79,7 @@ class Harness(Base):
             editor.delete_model(Detail)
             editor.delete_model(Effect)
 
-    def setUp(self) -> None:  # noqa: D102
+    def setUp(self) -> None:
         super().setUp()
         self.key = str(uuid.uuid4())
         self.place = "async" if self.asynchronous else "sync"
@@ -107,15 +110,21 @@ class Harness(Base):
         for thread in self._threads:
             thread.join(PATIENCE_S)
         VIEWS.clear()
+        connection = connections[self.database]
+        left_open = connection.in_atomic_block
+        if left_open:  # must not spoil the next test
+            connection.close()
+            del connections[self.database]
         Detail.objects.using(self.database).all().delete()
         Effect.objects.using(self.database).all().delete()
         self.records().delete()
+        self.assertFalse(left_open, "a transaction was left open")
 
     # -- what a view does, and what came of it --
 
     def effect(self, what: str = "order", reference: str | None = None) -> int:
         """Leave one effect in the database."""
-        return Effect.objects.using(self.database).create(what=what, reference=reference).pk
+        return int(Effect.objects.using(self.database).create(what=what, reference=reference).pk)
 
     def order(self, request: HttpRequest) -> HttpResponseBase:
         """Take an order: the view of most behaviours."""
@@ -169,9 +178,11 @@ class Harness(Base):
             place = f"a{place}"
         url = f"/{place}/{view.__name__}/{path}"
         keywords: dict[str, Any] = {"raise_request_exception": raises, "enforce_csrf_checks": csrf}
-        if self.asynchronous:
-            return async_to_sync(_asend)(AsyncClient(**keywords), method, url, body, content_type, sent)
-        response = Client(**keywords).generic(method, url, body, content_type, headers=sent)
+        client = AsyncClient(**keywords) if self.asynchronous else Client(**keywords)
+        client.cookies.load(sent.pop("Cookie", ""))
+        if isinstance(client, AsyncClient):
+            return async_to_sync(_asend)(client, method, url, body, content_type, sent)
+        response = client.generic(method, url, body, content_type, headers=sent)
         return _read(response, b"".join(response) if response.streaming else response.content)
 
     # -- threads and clocks --
@@ -240,12 +251,12 @@ class Harness(Base):
 async def _asend(
     client: AsyncClient, method: str, url: str, body: bytes, content_type: str, sent: dict[str, str]
 ) -> Reply:
-    response: Any = await client.generic(method, url, body, content_type, headers=sent)  # type: ignore[misc]
+    response: Any = await client.generic(method, url, body, content_type, headers=sent)
     if not response.streaming:
         return _read(response, response.content)
     if response.is_async:
         return _read(response, b"".join([chunk async for chunk in response]))
-    return _read(response, b"".join(response))
+    return _read(response, await sync_to_async(b"".join)(response))
 
 
 def _read(response: Any, body: bytes) -> Reply:

@@ -18,7 +18,7 @@ MALFORMED: Final = {
     "a control character": UUID4[:-1] + "\x01",
     "a line break": UUID4 + "\r\nX: y",
     "not ASCII": UUID4[:-1] + "é",
-    "digits of another script": "٣" * 32,
+    "digits of another script": "٣".encode().decode("latin-1") * 32,
     "half a quote": '"' + UUID4,
     "SQL": "'; DROP TABLE django_dist_request; --",
 }

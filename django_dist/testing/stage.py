@@ -23,6 +23,7 @@ APART: Final = Apps()
 class Effect(models.Model):
     """What a view has done."""
 
+    objects: models.Manager["Effect"] = models.Manager()
     what = models.CharField(max_length=100)
     reference = models.CharField(max_length=100, null=True, unique=True)
 
@@ -35,6 +36,7 @@ class Effect(models.Model):
 class Detail(models.Model):
     """A row with a foreign key, which SQLite and PostgreSQL check at COMMIT."""
 
+    objects: models.Manager["Detail"] = models.Manager()
     effect = models.ForeignKey(Effect, on_delete=models.CASCADE)
 
     class Meta:
@@ -92,14 +94,16 @@ def run_exempt(request: HttpRequest, name: str, rest: str = "") -> Any:
     return run(request, name, rest)
 
 
-PLACES: Final[dict[str, View]] = {
+PLACES: Final[dict[str, Callable[..., Any]]] = {
     "sync": idempotent(run),
     "async": idempotent(arun),
     "required": idempotent(required=True)(run),
     "arequired": idempotent(required=True)(arun),
     "bare": run,
+    "bare-sync": run,
     "abare": arun,
     "exempt": idempotency_exempt(run_exempt),
+    "exempt-sync": idempotency_exempt(run_exempt),
     "aexempt": idempotency_exempt(arun_exempt),
 }
 urlpatterns = [path(f"{place}/<str:name>/<path:rest>", view) for place, view in PLACES.items()]

@@ -1,0 +1,1 @@
+"""The project that the pages speak of: an app with orders."""

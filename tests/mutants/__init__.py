@@ -1,0 +1,27 @@
+"""Broken guards and stores, one seeded fault each: a suite that lets one of them pass proves nothing."""
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {}
+
+
+def mutant(make: Callable[[], AbstractContextManager[Any]]) -> Callable[[], AbstractContextManager[Any]]:
+    """Enter ``make`` under its name."""
+    MUTANTS[make.__name__] = make
+    return make
+
+
+@contextlib.contextmanager
+def broken(name: str):
+    """Seed the fault ``name`` for the block."""
+    with contextlib.ExitStack() as stack:
+        made = MUTANTS[name]()
+        for each in made if isinstance(made, tuple) else (made,):
+            stack.enter_context(each)
+        yield
+
+
+from mutants import answers, policies, postgresql, requests, stores  # noqa: E402, F401  (enter their mutants)

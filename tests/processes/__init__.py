@@ -1,0 +1,1 @@
+"""What needs real processes: races, kills, lost connections, on real servers and stores."""

@@ -1,0 +1,1 @@
+"""A Django project that takes orders, and does to itself what a header of the request names."""
