@@ -136,7 +136,6 @@ class RequestRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     paginator = LatestPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False."""

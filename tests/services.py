@@ -1,7 +1,7 @@
 """Find each store that the tests talk to: by its URL, on its standard port, or started from a wheel.
 
 ``DIST_TEST_POSTGRES``, ``_MYSQL``, ``_REDIS`` and ``_ZOOKEEPER`` hold URLs, or ``wheel``, or ``none``.
-``DIST_REQUIRE=postgres,mysql`` makes absence a failure where it would be a skip.
+``DIST_REQUIRE=postgres,mysql`` makes absence a failure where it would be a skip; a name that is no store is an error.
 """
 
 import os
@@ -9,12 +9,12 @@ import shutil
 import socket
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from wheel_servers import start_postgres, start_redis
+from wheel_servers import start_postgres, start_redis, temporary_folder
 
 Marked = TypeVar("Marked")
 
@@ -65,19 +65,30 @@ def missing(name: str) -> str | None:
     if url(name) is not None:
         return None
     why = f"{name} is not there: {MEND[name]}"
-    if name in os.environ.get("DIST_REQUIRE", "").split(","):
+    if name in required():
         raise RuntimeError(f"{why} (DIST_REQUIRE names it)")
     return why
 
 
+def required() -> set[str]:
+    """Return what DIST_REQUIRE names; a slip of the pen there must not turn failures into skips."""
+    named = {name.strip() for name in os.environ.get("DIST_REQUIRE", "").split(",")} - {""}
+    if unknown := sorted(named - set(MEND)):
+        raise RuntimeError(f"DIST_REQUIRE: unknown {unknown}; it accepts {sorted(MEND)}")
+    return named
+
+
 def needs(*names: str) -> Callable[[Marked], Marked]:
     """Skip a test or a class, saying what to install, while one of ``names`` is not there."""
+    required()  # a wrong name there is told even where every store is there
     reasons = [why for why in map(missing, names) if why]
-    return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
+    return cast(Callable[[Marked], Marked], pytest.mark.skipif(bool(reasons), reason="; ".join(reasons)))
 
 
 def database(name: str) -> dict[str, Any]:
-    """Return the entry of DATABASES for ``postgres`` or ``mysql``; parallel checkouts do not meet."""
+    """Return the entry of DATABASES for ``sqlite``, ``postgres`` or ``mysql``; parallel checkouts do not meet."""
+    if name == "sqlite":
+        return _sqlite()
     parts = urlsplit(url(name) or "")
     engine = {"postgres": "postgresql", "mysql": "mysql"}[name]
     if name == "mysql":
@@ -93,6 +104,18 @@ def database(name: str) -> dict[str, Any]:
     }
 
 
+def _sqlite() -> dict[str, Any]:
+    folder = temporary_folder()
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": folder / "db.sqlite3",
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL"},
+        # A file for the tests, too: threads and processes share it.
+        "TEST": {"NAME": folder / "test.sqlite3"},
+    }
+
+
+@cache  # asked again, PyMySQL would pass for what it stands in for
 def import_mysql() -> str:
     """Return the name of the driver: mysqlclient, or PyMySQL in its place where that could not be built."""
     try:

@@ -1,24 +1,17 @@
 """Django settings of the tests: SQLite in a file, and whatever other database is there."""
 
 import os
-import tempfile
-from pathlib import Path
+from importlib.util import find_spec
 
 import services
 
-FOLDER = Path(tempfile.mkdtemp(prefix="django-dist-tests-"))
-SQLITE = {
-    "ENGINE": "django.db.backends.sqlite3",
-    "NAME": FOLDER / "db.sqlite3",
-    "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL"},
-    # A file for the tests, too: threads and processes share it.
-    "TEST": {"NAME": FOLDER / "test.sqlite3"},
-}
-DATABASES = {"default": SQLITE}
+DATABASES = {"default": services.database("sqlite")}
 for name in ("postgres", "mysql"):
     if services.url(name):
         DATABASES[name] = services.database(name)
 if chosen := os.environ.get("DIST_TEST_DEFAULT"):
+    if chosen not in DATABASES:
+        raise RuntimeError(f"DIST_TEST_DEFAULT={chosen}: no such store here; found {sorted(DATABASES)}")
     DATABASES["default"] = DATABASES[chosen]
 
 SECRET_KEY = "a key for the tests alone, of fifty characters and more"
@@ -33,7 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "rest_framework",
+    *(["rest_framework"] if find_spec("rest_framework") else []),
     "django_dist",
     "testapp",
 ]

@@ -23,9 +23,11 @@ def test_the_installed_package_is_under_test() -> None:
 
 def test_the_installed_package_is_the_checkout_s() -> None:
     installed = Path(django_dist.__file__).parent
-    for source in (CHECKOUT / "django_dist").rglob("*.py"):
-        copy = installed / source.relative_to(CHECKOUT / "django_dist")
-        assert copy.read_bytes() == source.read_bytes(), f"{source.name} is not what was installed; run make"
+    assert _modules(installed) == _modules(CHECKOUT / "django_dist"), "not what was installed; run make"
+
+
+def _modules(package: Path) -> dict[str, bytes]:
+    return {str(module.relative_to(package)): module.read_bytes() for module in package.rglob("*.py")}
 
 
 def test_the_wheel_holds_the_package_alone() -> None:

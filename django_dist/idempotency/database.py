@@ -5,7 +5,9 @@ Not for effects outside that database: a call to a bank does not roll back.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
+from time import monotonic
 from typing import Any, ClassVar
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
@@ -98,19 +100,26 @@ class DatabaseAttempt(Attempt):
 
     def claim(self, claim: Claim) -> Record | None:
         """See Attempt.claim(); on any error nothing of ours stays open."""
-        self._claim = claim
-        try:
-            if self._block is None:
-                self._refuse_foreign_block()
-                self._begin()
-            found = self._plan.claim(self._connection, claim, joined=self._alone)
-            if found is not None:
-                self._replay(found)
-        except BaseException as error:
-            self.abandon()
-            if not isinstance(error, DatabaseError):
-                raise
-            return self._instead(error)
+        self._claim, deadline = claim, monotonic() + claim.wait
+        while True:
+            try:
+                return self._try(replace(claim, wait=max(deadline - monotonic(), 0)))
+            except BaseException as error:
+                self.abandon()
+                if not isinstance(error, DatabaseError):
+                    raise
+                # Whoever is picked to end a deadlock among those who wait has lost nothing but its place.
+                again = self._plan.is_deadlock(error) and not self._enclosed and monotonic() < deadline
+                if not again:
+                    return self._instead(error)
+
+    def _try(self, claim: Claim) -> Record | None:
+        if self._block is None:
+            self._refuse_foreign_block()
+            self._begin()
+        found = self._plan.claim(self._connection, claim, joined=self._alone)
+        if found is not None:
+            self._replay(found)
         return found
 
     def _replay(self, found: Record) -> None:

@@ -1,6 +1,6 @@
 """One request under a key: refused, answered from its record, or run and recorded.
 
-Not tied to a web framework's hooks: middleware.py, decorators.py and classes.py call it.
+Not tied to a web framework's hooks: middleware.py and calls.py call it.
 """
 
 import logging
@@ -33,7 +33,7 @@ from .own import Idempotency
 from .policy import Policy
 from .problems import refusal
 from .registry import requests
-from .replay import body_of, to_answer, to_response
+from .replay import body_of, discard, to_answer, to_response
 from .scope import NOBODY, binding_of, is_bound, scope_of
 
 log: Final = logging.getLogger("django_dist.idempotency")
@@ -173,8 +173,12 @@ class Guard:
             return self._end(self.attempt, response)
         except BackendUnavailable as error:
             log.error("%s: %s", self.view, error, extra=self._facts())
+            discard(response)
             problem = OutcomeUnknown if error.committing else StoreUnavailable
             return self._refuse(problem("The store was lost; repeat the request to find out.", retry_after=1))
+        except BaseException:
+            discard(response)
+            raise
         finally:
             self.abandon()
 
@@ -182,6 +186,8 @@ class Guard:
         if attempt.broken:
             raise self._unsupported("closes the database connection")
         if not self.wants(response):
+            if attempt.doomed and response.status_code < 400:
+                log.error("%s answered %s, and its writes are undone", self.view, response.status_code)
             return response
         if not self.body_read:
             self.body = body_of(response, self.policy.max_response_bytes)
@@ -189,7 +195,7 @@ class Guard:
         undone = self.failed or attempt.doomed
         first = self._finish_anew(attempt, answer) if undone else attempt.finish(answer)
         if first is not None:
-            response.close()
+            discard(response)
             return self._again(first)
         self.attempt = None
         self._tell(signals.request_finished, status=response.status_code)

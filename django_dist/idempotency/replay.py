@@ -1,6 +1,7 @@
 """An answer as it is kept, and as it is given again: same status, reason, headers and bytes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
@@ -54,20 +55,20 @@ def body_of(response: HttpResponseBase, limit: int) -> bytes | None:
         return None
     if response.is_async:
         return async_to_sync(abody_of)(response, limit)
-    spool = _spool(limit)
-    for chunk in response:
-        spool.write(response.make_bytes(chunk))
-    return _handed_back(response, spool, limit)
+    with _spool(limit) as spool:
+        for chunk in response:
+            spool.write(response.make_bytes(chunk))
+        return _handed_back(response, spool, limit)
 
 
 async def abody_of(response: StreamingHttpResponse, limit: int) -> bytes | None:
     """See body_of(); for a stream that is read on the event loop."""
     if _left_alone(response, limit):
         return None
-    spool = _spool(limit)
-    async for chunk in response:
-        spool.write(response.make_bytes(chunk))
-    return _handed_back(response, spool, limit)
+    with _spool(limit) as spool:
+        async for chunk in response:
+            spool.write(response.make_bytes(chunk))
+        return _handed_back(response, spool, limit)
 
 
 def _left_alone(response: StreamingHttpResponse, limit: int) -> bool:
@@ -77,8 +78,15 @@ def _left_alone(response: StreamingHttpResponse, limit: int) -> bool:
     return isinstance(response, FileResponse) and length.isdecimal() and int(length) > limit
 
 
-def _spool(limit: int) -> IO[bytes]:
-    return SpooledTemporaryFile(max_size=limit)
+@contextmanager
+def _spool(limit: int) -> Iterator[IO[bytes]]:
+    """Give a file that stays open after the block, for the response to close, unless an error leaves it."""
+    spool = SpooledTemporaryFile(max_size=limit)
+    try:
+        yield spool
+    except BaseException:
+        spool.close()
+        raise
 
 
 def _handed_back(response: StreamingHttpResponse, spool: IO[bytes], limit: int) -> bytes | None:
@@ -91,6 +99,14 @@ def _handed_back(response: StreamingHttpResponse, spool: IO[bytes], limit: int) 
     response.streaming_content = _achunks(spool) if was_async else _chunks(spool)
     response._resource_closers.append(spool.close)  # type: ignore[attr-defined]
     return body
+
+
+def discard(response: HttpResponseBase) -> None:
+    """Free what ``response`` holds, which is not sent; close() would also tell Django that the request is over."""
+    closers: list[Callable[[], None]] = response._resource_closers  # type: ignore[attr-defined]
+    while closers:
+        with suppress(Exception):
+            closers.pop()()
 
 
 def _chunks(spool: IO[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import load_backend
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
+from django.test.utils import CaptureQueriesContext
 
 from django_dist.diagnosis import common, mysql, postgresql, sqlite
 from django_dist.diagnosis.base import Subject
@@ -61,8 +62,9 @@ class CommonChecks:
     def test_rows_are_counted_up_to_a_bound(self):
         for _ in range(3):
             make(self.database, expired_s=3 * DAY_S)
-        with mock.patch.object(common, "COUNTED", 2):
+        with mock.patch.object(common, "COUNTED", 2), CaptureQueriesContext(self.connection) as queries:
             self.assert_finds(common.expired_rows, False, "more than 2 expired rows")
+        self.assertIn("LIMIT 3", queries.captured_queries[-1]["sql"])
 
     def test_clock_of_this_host_that_is_off_is_told(self):
         self.assert_content(common.clock)
@@ -100,7 +102,12 @@ class PostgreSQLTests(CommonChecks, Server):
         self.assert_content(postgresql.busy_backend)
 
     def test_isolation(self):
+        from psycopg import IsolationLevel
+
         self.assert_content(postgresql.isolation)
+        self.connection.connection.isolation_level = IsolationLevel.SERIALIZABLE  # as OPTIONS set it
+        self.assert_finds(postgresql.isolation, False, "transactions are serializable")
+        self.connection.connection.isolation_level = None
         self.set("SET default_transaction_isolation = 'repeatable read'")
         self.assert_finds(postgresql.isolation, False, "transactions are repeatable read")
 
@@ -166,6 +173,11 @@ class MariaDBTests(CommonChecks, Server):
     def test_lost_host_is_bounded_by_the_shortest_limit(self):
         self.set("SET SESSION wait_timeout = 28800")
         self.assert_finds(mysql.lost_host, False, "up to 28800 s")
+        if self.connection.mysql_is_mariadb:
+            self.set("SET SESSION idle_transaction_timeout = 300", "SET SESSION idle_write_transaction_timeout = 60")
+            self.assert_content(mysql.lost_host)
+            self.set("SET SESSION idle_write_transaction_timeout = 0")
+            self.assert_finds(mysql.lost_host, False, "up to 300 s")
         self.set("SET SESSION wait_timeout = 100")
         self.assert_content(mysql.lost_host)
 

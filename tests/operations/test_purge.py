@@ -75,7 +75,8 @@ class PurgeBehaviour:
         self.make(1, 2)
         options = {"OPTIONS": {"database": self.database}}
         with override_settings(DIST_IDEMPOTENCY={"default": options, "again": options}):
-            self.assertIn("deleted 2 of 2", purge(dry_run=False)[0])
+            self.assertIn("deleted 0 of 2", purge(dry_run=True)[0])
+            self.assertIn("deleted 2 of 2", purge()[0])
 
     def test_progress_goes_to_stderr_unless_silenced(self):
         self.make(1, 2, 3)

@@ -43,6 +43,10 @@ class Plan(ABC):
     def is_duplicate(self, error: DatabaseError) -> bool:
         """Return whether ``error`` says that the record itself exists, not some row of the view's."""
 
+    def is_deadlock(self, error: DatabaseError) -> bool:
+        """Return whether ``error``, raised by a claim, ended a deadlock and with it the transaction."""
+        return False
+
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether ``error``, raised by a claim, says that somebody else is at work."""
         return False

@@ -56,12 +56,16 @@ class MySQLPlan(Plan):
         digest, *rest = columns(connection, claim, answer)
         with connection.cursor() as cursor:
             cursor.execute(FINISH, [*rest, digest])
-            if cursor.rowcount != 1:  # found rows: the claim is gone, as after a COMMIT of the view's own
+            if cursor.rowcount != 1:  # found rows: the claim is gone, as after a ROLLBACK of the view's own
                 raise UnsupportedView(f"{claim.view} ended the transaction of its request; nothing is recorded")
 
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""
         return isinstance(error, IntegrityError)
+
+    def is_deadlock(self, error: DatabaseError) -> bool:
+        """See Plan.is_deadlock(); when the first is rolled back, those who wait for its row clash over the gap."""
+        return error.args[:1] == (DEADLOCK,)
 
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time, or was given up to end a deadlock."""
