@@ -68,7 +68,7 @@ def sound(readers: Iterable[tuple[str, Reader]]) -> list[Use]:
     for where, read in readers:
         try:
             found.append(use_of(where, read))
-        except FAULTS:  # noqa: PERF203
+        except FAULTS:
             continue
     return found
 

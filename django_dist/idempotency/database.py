@@ -103,15 +103,16 @@ class DatabaseAttempt(Attempt):
         self._claim, deadline = claim, monotonic() + claim.wait
         while True:
             try:
-                return self._try(replace(claim, wait=max(deadline - monotonic(), 0)))
+                return self._try(claim)
             except BaseException as error:
                 self.abandon()
                 if not isinstance(error, DatabaseError):
                     raise
                 # Whoever is picked to end a deadlock among those who wait has lost nothing but its place.
-                again = self._plan.is_deadlock(error) and not self._enclosed and monotonic() < deadline
-                if not again:
+                left = deadline - monotonic()
+                if not self._plan.is_deadlock(error) or self._enclosed or left <= 0:
                     return self._instead(error)
+                claim = replace(claim, wait=left)
 
     def _try(self, claim: Claim) -> Record | None:
         if self._block is None:

@@ -81,7 +81,7 @@ def _left_alone(response: StreamingHttpResponse, limit: int) -> bool:
 @contextmanager
 def _spool(limit: int) -> Iterator[IO[bytes]]:
     """Give a file that stays open after the block, for the response to close, unless an error leaves it."""
-    spool = SpooledTemporaryFile(max_size=limit)
+    spool = SpooledTemporaryFile(max_size=limit)  # noqa: SIM115
     try:
         yield spool
     except BaseException:

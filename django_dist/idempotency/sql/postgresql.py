@@ -99,7 +99,7 @@ class PostgreSQLPlan(Plan):
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""
         diag = getattr(error.__cause__, "diag", None)
-        return isinstance(error, IntegrityError) and getattr(diag, "table_name", None) == TABLE
+        return isinstance(error, IntegrityError) and (getattr(diag, "table_name", "") or "").startswith(TABLE)
 
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time."""
