@@ -152,6 +152,13 @@ class Full(RequestBackend):
         return 1
 
 
+class Parted(Full):
+    """A store whose first batch is more than full, as that of a partitioned table may be."""
+
+    def purge(self, batch):
+        return batch + 1 if super().purge(batch) and self.purged == 1 else 2
+
+
 class Gone(Full):
     """A store that does not answer."""
 
@@ -169,6 +176,11 @@ class CommandTests(SimpleTestCase):
     def test_what_expires_meanwhile_is_left_to_the_next_run(self):
         Full.purged = 0
         self.assertIn("deleted 1 of 1", purge(only="requests", skip_checks=True)[0])
+
+    @override_settings(DIST_IDEMPOTENCY={"default": {"BACKEND": f"{__name__}.Parted"}})
+    def test_a_batch_that_is_more_than_full_is_not_the_last(self):
+        Parted.purged = 0
+        self.assertIn("deleted 13 of 1 ", purge(batch=10)[0])
 
     @override_settings(
         DIST_IDEMPOTENCY={"default": {"BACKEND": f"{__name__}.Gone"}, "other": {"BACKEND": f"{__name__}.Full"}}

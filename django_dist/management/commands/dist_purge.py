@@ -71,11 +71,14 @@ class Command(BaseCommand):
             raise CommandError("; ".join(failures))
 
     def _purge(self, store: RequestBackend, batch: int) -> None:
-        """Delete until a batch is not full: what expires meanwhile is left to the next run."""
+        """Delete until a batch is not full: what expires meanwhile is left to the next run.
+
+        A batch of a partitioned table may be more than full.
+        """
         before, waiting, began = self._done, store.expired(), monotonic()
         self._total += waiting
         removed = batch
-        while batch and removed == batch and monotonic() < self._over_at:
+        while batch and removed >= batch and monotonic() < self._over_at:
             removed = store.purge(batch)
             self._done += removed
             self._tell(self._done - before, waiting, began)
