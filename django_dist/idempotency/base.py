@@ -2,13 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a request asks of the store: to be the one that runs under ``digest``."""
 
     digest: UUID
@@ -20,8 +18,7 @@ class Claim:
     wait: float  # seconds to wait while another request with this digest runs
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A recorded answer; ``body`` None is a tombstone: it took effect, and its body was not kept."""
 
     status: int
@@ -30,8 +27,7 @@ class Answer:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What the store holds of a finished request."""
 
     fingerprint: UUID

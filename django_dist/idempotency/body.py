@@ -1,8 +1,6 @@
 """The raw body of a request, to be hashed before or after somebody has read it, and handed back as it was."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -64,12 +62,10 @@ def keep_copy(request: HttpRequest) -> None:
     request._stream = Spool(stream, int(length) if length.isdecimal() else 0)  # type: ignore[assignment]
 
 
-@contextmanager
-def whole_body(request: HttpRequest) -> Iterator[IO[bytes]]:
-    """Give the raw body from its start, and leave the request's own place in it as it was."""
+def whole_body(request: HttpRequest) -> tuple[IO[bytes], int]:
+    """Return the raw body from its start, and the reader's place in it, to go back to."""
     if hasattr(request, "_body"):
-        yield io.BytesIO(request._body)
-        return
+        return io.BytesIO(request._body), 0
     keep_copy(request)
     stream: IO[bytes] | Spool = getattr(request, "_stream", None) or io.BytesIO()
     if isinstance(stream, Spool):
@@ -79,8 +75,7 @@ def whole_body(request: HttpRequest) -> Iterator[IO[bytes]]:
     else:
         raise UnsupportedView(f"the body of {request.path} was read from its stream before @idempotent could hash it")
     body.seek(0)
-    yield body
-    body.seek(place)
+    return body, place
 
 
 def _seekable(stream: IO[bytes]) -> bool:

@@ -5,12 +5,11 @@ Not for effects outside that database: a call to a bank does not roll back.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from time import monotonic
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
@@ -112,13 +111,13 @@ class DatabaseAttempt(Attempt):
                 left = deadline - monotonic()
                 if not self._plan.is_deadlock(error) or self._enclosed or left <= 0:
                     return self._instead(error)
-                claim = replace(claim, wait=left)
+                claim = claim._replace(wait=left)
 
     def _try(self, claim: Claim) -> Record | None:
         if self._block is None:
             self._refuse_foreign_block()
             self._begin()
-        found = self._plan.claim(self._connection, claim, joined=self._alone)
+        found = self._plan.claim(self._cursor, claim, joined=self._alone)
         if found is not None:
             self._replay(found)
         return found
@@ -126,7 +125,7 @@ class DatabaseAttempt(Attempt):
     def _replay(self, found: Record) -> None:
         """Count the replay and end the transaction; undo it if another request came under this key."""
         if found.fingerprint == self._claim.fingerprint:
-            self._plan.count(self._connection, self._claim, joined=self._alone and not self._enclosed)
+            self._plan.count(self._cursor, self._claim, joined=self._alone and not self._enclosed)
         if not self._enclosed:
             self._close(keep=found.fingerprint == self._claim.fingerprint)
 
@@ -134,8 +133,9 @@ class DatabaseAttempt(Attempt):
         block = _RequestBlock(self._connection.alias, savepoint=True, durable=False)
         block.__enter__()
         self._block = block
+        self._cursor = self._connection.cursor()
         if self._alone:  # in a test case it would be taken for a hook of the view's
-            transaction.on_commit(self._note_commit, using=self._connection.alias)
+            self._connection.on_commit(self._note_commit)
 
     def _note_commit(self) -> None:
         self._committed = True
@@ -186,7 +186,7 @@ class DatabaseAttempt(Attempt):
     def finish(self, answer: Answer) -> Record | None:
         """See Attempt.finish()."""
         try:
-            self._plan.record(self._connection, self._claim, answer, joined=self._alone)
+            self._plan.record(self._cursor, self._claim, answer, joined=self._alone)
             self._close(keep=True)
         except DatabaseError as error:
             if self._committed:

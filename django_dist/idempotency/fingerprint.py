@@ -10,7 +10,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from .body import whole_body
+from .body import CHUNK_BYTES, whole_body
 from .digests import digest_of
 from .policy import Policy
 
@@ -25,22 +25,29 @@ def fingerprint_of(request: HttpRequest, policy: Policy) -> UUID:
     else:
         body = _body_parts(request)
     query = request.META.get("QUERY_STRING", "")
-    return digest_of([request.method or "", request.get_host(), request.path, query, *body])
+    # The raw host: whether it is allowed is for those to say who use it.
+    return digest_of([request.method or "", request._get_raw_host(), request.path, query, *body])  # type: ignore[attr-defined]
 
 
 def _body_parts(request: HttpRequest) -> Iterator[str | bytes]:
     yield request.content_type or ""
-    with whole_body(request) as stream:
-        if request.content_type == "multipart/form-data":
-            try:
-                yield from list(_multipart_parts(request, stream))
-                return
-            except UNPARSABLE:  # the view will say so, if it ever reads the form
-                stream.seek(0)
-        state = hashlib.sha256()
-        while chunk := stream.read(1 << 16):
-            state.update(chunk)
-        yield state.digest()
+    stream, place = whole_body(request)
+    try:
+        yield from _content_parts(request, stream)
+    finally:
+        stream.seek(place)
+
+
+def _content_parts(request: HttpRequest, stream: IO[bytes]) -> list[str | bytes]:
+    if request.content_type == "multipart/form-data":
+        try:
+            return list(_multipart_parts(request, stream))
+        except UNPARSABLE:  # the view will say so, if it ever reads the form
+            stream.seek(0)
+    state = hashlib.sha256()
+    while chunk := stream.read(CHUNK_BYTES):
+        state.update(chunk)
+    return [state.digest()]
 
 
 def _multipart_parts(request: HttpRequest, stream: IO[bytes]) -> Iterator[str | bytes]:

@@ -15,6 +15,7 @@ OPAQUE_FORM: Final = re.compile(r"[!-~]{1,255}")
 LONGEST: Final = 1024  # characters of a header that are looked at; two quoted keys of 255 fit
 # a Structured Field string: RFC 9651, section 3.3.3
 QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_SEVERAL: Final = re.compile(r'[\s",]')  # else there is one bare value
 ITEM: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^",]*)\s*(?:,|$)')
 
 
@@ -59,7 +60,7 @@ def parse_key(name: str, raw: str, key_format: str) -> str:
     identify, form = FORMATS[key_format]
     if len(raw) > LONGEST:
         raise _malformed(name, form, f"it has {len(raw)} characters")
-    keys = {identify(_unquoted(item)) for item in _items(raw)}
+    keys = {identify(_unquoted(item)) for item in _items(raw)} if _SEVERAL.search(raw) else {identify(raw)}
     if None in keys or not keys:
         raise _malformed(name, form, "it has another form")
     if len(keys) > 1:

@@ -34,12 +34,11 @@ def postgresql_does_not_look_up_anew():
     return patch.object(postgresql.PostgreSQLPlan, "_wait", blind_wait)
 
 
-def blind_wait(self, connection, claim):
+def blind_wait(self, cursor, claim):
     """Wait, and then look under a digest that nobody has."""
-    wait(self, connection, claim)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('search_path', 'pg_temp', true)")
-        cursor.execute(f"CREATE TEMP TABLE {postgresql.TABLE} (LIKE public.{postgresql.TABLE}) ON COMMIT DROP")
+    wait(self, cursor, claim)
+    cursor.execute("SELECT set_config('search_path', 'pg_temp', true)")
+    cursor.execute(f"CREATE TEMP TABLE {postgresql.TABLE} (LIKE public.{postgresql.TABLE}) ON COMMIT DROP")
 
 
 wait = postgresql.PostgreSQLPlan._wait
@@ -79,10 +78,10 @@ def postgresql_takes_an_aborted_transaction_for_success():
 def postgresql_asks_twice():
     look_up = postgresql.PostgreSQLPlan.claim
 
-    def wordy(self, connection, *args, **keywords):
-        found = look_up(self, connection, *args, **keywords)
+    def wordy(self, cursor, *args, **keywords):
+        found = look_up(self, cursor, *args, **keywords)
         for _ in range(3):
-            models.RequestRecord.objects.using(connection.alias).exists()
+            models.RequestRecord.objects.using(cursor.db.alias).exists()
         return found
 
     return patch.object(postgresql.PostgreSQLPlan, "claim", wordy)

@@ -89,7 +89,7 @@ def record_comes_before_the_view():
     def early(self, asked):
         found = claim(self, asked)
         if found is None:
-            self._plan.record(self._connection, asked, guard.Answer(500, "", [], b""), joined=False)
+            self._plan.record(self._cursor, asked, guard.Answer(500, "", [], b""), joined=False)
         return found
 
     return patch.object(database.DatabaseAttempt, "claim", early)
@@ -163,7 +163,7 @@ def deferred(self):
     self._connection.transaction_mode = "DEFERRED"
     block = transaction.atomic(using=self._connection.alias)
     block.__enter__()
-    self._block = block
+    self._block, self._cursor = block, self._connection.cursor()
 
 
 @mutant
@@ -180,17 +180,17 @@ def purge_removes_nothing():
 def record_takes_a_statement_more():
     plan = sqlite.SQLitePlan.record
 
-    def wordy(self, connection, *args, **keywords):
+    def wordy(self, cursor, *args, **keywords):
         for _ in range(2):
-            models.RequestRecord.objects.using(connection.alias).exists()
-        return plan(self, connection, *args, **keywords)
+            models.RequestRecord.objects.using(cursor.db.alias).exists()
+        return plan(self, cursor, *args, **keywords)
 
     return patch.object(sqlite.SQLitePlan, "record", wordy)
 
 
 @mutant
 def atomic_requests_stands_around_the_record():
-    return patch.object(database.DatabaseRequests, "encloses", lambda self: False)
+    return patch.object(database.DatabaseRequests, "encloses", lambda self, view: False)
 
 
 @mutant

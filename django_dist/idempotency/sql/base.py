@@ -7,33 +7,35 @@ from uuid import UUID
 
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from ...models import RequestRecord
 from ..base import Answer, Claim, Record
 
 TABLE = "django_dist_request"
 # What a look-up returns, in this order; the last says whether the record still counts.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 FOUND = "state, fingerprint, binding, status, reason, headers, body"
 # plain integers: drivers take their time over an enumeration
 RUNNING, FINISHED, TOMBSTONE = (int(state) for state in RequestRecord.State)
 
 
 class Plan(ABC):
-    """The statements of one database. A plan keeps nothing: it is shared by all threads."""
+    """The statements of one database, sent by one cursor a request. A plan keeps nothing: all threads share it."""
 
     @abstractmethod
-    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+    def claim(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """Hold the digest until the transaction ends, and return the record that stands, if any.
 
         ``joined``: the transaction is ours and nothing else is open in it, so BEGIN may travel along.
         Raises RequestInProgress after ``claim.wait`` seconds.
         """
 
-    def count(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> None:
+    def count(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> None:
         """Count a replay, where claim() has not; ``joined`` as in record()."""
 
     @abstractmethod
-    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+    def record(self, cursor: CursorWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """Write the record. Raises DatabaseError; see is_duplicate().
 
         ``joined``: the transaction is ours and nothing else is open in it, so COMMIT may travel along.
@@ -68,7 +70,7 @@ def columns(connection: BaseDatabaseWrapper, claim: Claim, answer: Answer) -> li
         TOMBSTONE if answer.body is None else FINISHED,
         answer.status,
         answer.reason[:200],
-        json.dumps(answer.headers, separators=(",", ":")),
+        _encode(answer.headers),
         answer.body,
         claim.ttl,
     ]

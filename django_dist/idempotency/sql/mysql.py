@@ -3,7 +3,7 @@
 import math
 
 from django.db import DatabaseError, IntegrityError
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from ...exceptions import UnsupportedView
 from ..base import Answer, Claim, Record
@@ -36,28 +36,25 @@ class MySQLPlan(Plan):
     MariaDB and one second on MySQL.
     """
 
-    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+    def claim(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """See Plan.claim()."""
-        digests = [stored(connection, d) for d in (claim.digest, claim.fingerprint, claim.binding)]
-        mariadb: bool = connection.mysql_is_mariadb  # type: ignore[attr-defined]
-        with connection.cursor() as cursor:
-            if mariadb:
-                setting = f"SET STATEMENT innodb_lock_wait_timeout={math.ceil(claim.wait)} FOR "
-                cursor.execute(f"{setting}{CLAIM.format(hint='')} RETURNING {LIVE}", digests)
-            else:
-                hint = f"/*+ SET_VAR(innodb_lock_wait_timeout={max(1, math.ceil(claim.wait))}) */"
-                cursor.execute(CLAIM.format(hint=hint), digests)
-                cursor.execute(LOOK_UP, digests[:1])
-            row = cursor.fetchone()
+        digests = [stored(cursor.db, d) for d in (claim.digest, claim.fingerprint, claim.binding)]
+        if cursor.db.mysql_is_mariadb:
+            setting = f"SET STATEMENT innodb_lock_wait_timeout={math.ceil(claim.wait)} FOR "
+            cursor.execute(f"{setting}{CLAIM.format(hint='')} RETURNING {LIVE}", digests)
+        else:
+            hint = f"/*+ SET_VAR(innodb_lock_wait_timeout={max(1, math.ceil(claim.wait))}) */"
+            cursor.execute(CLAIM.format(hint=hint), digests)
+            cursor.execute(LOOK_UP, digests[:1])
+        row = cursor.fetchone()
         return to_record(row[1:]) if row[0] else None
 
-    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+    def record(self, cursor: CursorWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
-        digest, *rest = columns(connection, claim, answer)
-        with connection.cursor() as cursor:
-            cursor.execute(FINISH, [*rest, digest])
-            if cursor.rowcount != 1:  # found rows: the claim is gone, as after a ROLLBACK of the view's own
-                raise UnsupportedView(f"{claim.view} ended the transaction of its request; nothing is recorded")
+        digest, *rest = columns(cursor.db, claim, answer)
+        cursor.execute(FINISH, [*rest, digest])
+        if cursor.rowcount != 1:  # found rows: the claim is gone, as after a ROLLBACK of the view's own
+            raise UnsupportedView(f"{claim.view} ended the transaction of its request; nothing is recorded")
 
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import psycopg
 from django.db import DatabaseError, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import atomic
 
 from ...exceptions import RequestInProgress
@@ -51,50 +52,50 @@ ASYNCHRONOUS: Final[Statement] = ("SET LOCAL synchronous_commit TO off", [])
 class PostgreSQLPlan(Plan):
     """BEGIN, lock and look up, the view, insert, COMMIT."""
 
-    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+    def claim(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """See Plan.claim()."""
-        digest = stored(connection, claim.digest)
+        digest = stored(cursor.db, claim.digest)
         statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
-        if joined and _joins(connection) and connection.connection.pgconn.transaction_status == IDLE:
-            with _own_begin(connection):
-                _, (free,), row = _send(connection, [BEGIN, *statements])
+        if joined and _joins(cursor.db) and cursor.db.connection.pgconn.transaction_status == IDLE:
+            with _own_begin(cursor.db):
+                _, (free,), row = _send(cursor, [BEGIN, *statements])
         else:
-            (free,), row = _send(connection, statements)
+            (free,), row = _send(cursor, statements)
         if not free and not _lives(row):
-            self._wait(connection, claim)
+            self._wait(cursor, claim)
             # What was done meanwhile shows only to a new statement.
-            (row,) = _send(connection, [(LOOK_UP, [digest])])
+            (row,) = _send(cursor, [(LOOK_UP, [digest])])
         if _lives(row):
             return to_record(row[1:])
         if row is not None:
-            _send(connection, [(CLEAR, [digest])])
+            _send(cursor, [(CLEAR, [digest])])
         return None
 
-    def count(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> None:
+    def count(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> None:
         """See Plan.count(); a crash of the server may lose the last ones, so nobody waits for its disk."""
-        statements: list[Statement] = [(COUNT, [stored(connection, claim.digest)])]
-        if joined and _joins(connection):
+        statements: list[Statement] = [(COUNT, [stored(cursor.db, claim.digest)])]
+        if joined and _joins(cursor.db):
             statements += [ASYNCHRONOUS, COMMIT]
-        _send(connection, statements)
+        _send(cursor, statements)
 
-    def _wait(self, connection: BaseDatabaseWrapper, claim: Claim) -> None:
+    def _wait(self, cursor: CursorWrapper, claim: Claim) -> None:
         if claim.wait <= 0:
             raise RequestInProgress("the first request with this key still runs", retry_after=1)
         limit = f"{max(1, round(claim.wait * 1000))}ms"
         # A savepoint: the time-out is an error, which would end a transaction that is not ours alone.
-        with atomic(using=connection.alias):
-            *_, (_, isolation) = _send(connection, [(LIMIT, [limit]), (LOCK, [_lock(claim)]), (RESTORE, [])])
+        with atomic(using=cursor.db.alias):
+            *_, (_, isolation) = _send(cursor, [(LIMIT, [limit]), (LOCK, [_lock(claim)]), (RESTORE, [])])
         if isolation != "read committed":
             # This transaction will never see what the other has done; the next one will.
             raise RequestInProgress("the first request with this key has just ended", retry_after=0)
 
-    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+    def record(self, cursor: CursorWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
-        values = columns(connection, claim, answer)
+        values = columns(cursor.db, claim, answer)
         statements: list[Statement] = [(INSERT, values)]
-        if joined and _joins(connection):
+        if joined and _joins(cursor.db):
             statements.append(COMMIT)
-        _send(connection, statements)
+        _send(cursor, statements)
 
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""
@@ -106,23 +107,19 @@ class PostgreSQLPlan(Plan):
         return isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
 
 
-def _send(connection: BaseDatabaseWrapper, statements: list[Statement]) -> list[Any]:
+def _send(cursor: CursorWrapper, statements: list[Statement]) -> list[Any]:
     """Run ``statements`` in one round trip, and return the first row of each, or None.
 
     Where the driver binds on the server (an option of Django's) it takes one statement at a time.
     """
-    if connection.features.uses_server_side_binding:  # type: ignore[attr-defined]
-        batches = [[statement] for statement in statements]
-    else:
-        batches = [statements]
+    batches = [[statement] for statement in statements] if cursor.db.features.uses_server_side_binding else [statements]
     rows = []
-    with connection.cursor() as cursor:
-        results = cursor.cursor  # psycopg's own: what has arrived needs no wrapper that awaits errors
-        for batch in batches:
-            cursor.execute("; ".join([sql for sql, _ in batch]), [value for _, values in batch for value in values])
-            for sql, _ in batch:
-                rows.append(results.fetchone() if sql.startswith("SELECT") else None)
-                results.nextset()
+    results = cursor.cursor  # psycopg's own: what has arrived needs no wrapper that awaits errors
+    for batch in batches:
+        cursor.execute("; ".join([sql for sql, _ in batch]), [value for _, values in batch for value in values])
+        for sql, _ in batch:
+            rows.append(results.fetchone() if sql.startswith("SELECT") else None)
+            results.nextset()
     return rows
 
 

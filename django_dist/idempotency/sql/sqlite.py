@@ -1,7 +1,7 @@
 """The plan on SQLite: one writer at a time, so whoever has begun to write holds every digest."""
 
 from django.db import DatabaseError, IntegrityError
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from ..base import Answer, Claim, Record
 from .base import FOUND, TABLE, Plan, columns, stored, to_record
@@ -22,20 +22,19 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, {NOW},
 class SQLitePlan(Plan):
     """BEGIN IMMEDIATE, look up, the view, insert, COMMIT."""
 
-    def claim(self, connection: BaseDatabaseWrapper, claim: Claim, *, joined: bool) -> Record | None:
+    def claim(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> Record | None:
         """See Plan.claim(); the wait is the connection's own ``timeout``."""
-        with connection.cursor() as cursor:
-            cursor.execute(LOOK_UP, [stored(connection, claim.digest)])
-            row = cursor.fetchone()
-            if row is not None and not row[0]:
-                cursor.execute(DELETE, [stored(connection, claim.digest)])
-                row = None
-        return None if row is None else to_record(row[1:])
+        digest = [stored(cursor.db, claim.digest)]
+        cursor.execute(LOOK_UP, digest)
+        rows = cursor.fetchall()  # to the end: a statement left open would hold up the COMMIT
+        if rows and not rows[0][0]:
+            cursor.execute(DELETE, digest)
+            return None
+        return to_record(rows[0][1:]) if rows else None
 
-    def record(self, connection: BaseDatabaseWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
+    def record(self, cursor: CursorWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT, columns(connection, claim, answer))
+        cursor.execute(INSERT, columns(cursor.db, claim, answer))
 
     def is_duplicate(self, error: DatabaseError) -> bool:
         """See Plan.is_duplicate()."""
