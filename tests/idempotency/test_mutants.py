@@ -13,6 +13,8 @@ from idempotency.caught import CAUGHT, NEVER_SEEDED, ON_POSTGRESQL, UNDER_ASGI
 from mutants import MUTANTS, broken
 from services import missing
 
+TRIES = 5  # a race that a mutant may lose is not lost every time
+
 
 def suite_over(alias, under_asgi=False):
     """Return the suite's class; made here, so that pytest does not collect it."""
@@ -40,8 +42,13 @@ def test_mutant_is_caught(name):
     if name in ON_POSTGRESQL and (why := missing("postgres")):
         pytest.skip(why)
     suite = suite_over("postgres" if name in ON_POSTGRESQL else "default", name in UNDER_ASGI)
+    caught: set[str] = set()
     with broken(name), patch.object(races, "PATIENCE_S", 2):
-        assert failing(suite, CAUGHT[name]) == set(CAUGHT[name])
+        for _ in range(TRIES):
+            caught |= failing(suite, [behaviour for behaviour in CAUGHT[name] if behaviour not in caught])
+            if caught == set(CAUGHT[name]):
+                return
+    assert caught == set(CAUGHT[name])
 
 
 def test_every_mutant_is_tried():
