@@ -55,6 +55,11 @@ class Attempt(ABC):
         """Whether what the view wrote will be rolled back, whatever comes."""
 
     @property
+    def aborted(self) -> bool:
+        """Whether the store refuses all more of this try, for an error that the view swallowed."""
+        return False
+
+    @property
     @abstractmethod
     def broken(self) -> bool:
         """Whether the view closed the connection that carries the claim."""
@@ -90,6 +95,10 @@ class RequestBackend(ABC):
 
     def encloses(self, view: Callable[..., Any]) -> bool:
         """Return whether Django would open a transaction for ``view`` that a try must stand around."""
+        return False
+
+    def shares(self, attempt: Attempt) -> bool:
+        """Return whether ``attempt``, of any store, would serve for this one, too: one transaction of one database."""
         return False
 
     def purge(self, batch: int) -> int:

@@ -59,7 +59,7 @@ def keep_copy(request: HttpRequest) -> None:
     if stream is None or isinstance(stream, Spool) or _seekable(stream) or request._read_started:  # type: ignore[attr-defined]
         return
     length = request.META.get("CONTENT_LENGTH") or "0"
-    request._stream = Spool(stream, int(length) if length.isdecimal() else 0)  # type: ignore[assignment]
+    request._stream = Spool(stream, int(length[:18]) if length.isdecimal() else 0)  # type: ignore[assignment]
 
 
 def whole_body(request: HttpRequest) -> tuple[IO[bytes], int]:

@@ -18,7 +18,17 @@ GUARDED: Final = "idempotency_source"  # on what @idempotent has decorated: its 
 EXEMPT: Final = "idempotency_exempt"
 #: Every source there is, for the system checks and for the names of the headers they read.
 SOURCES: Final[list[PolicySource]] = []
+_known: dict[tuple[str, str], PolicySource] = {}  # by decorated name and keywords
 _headers: dict[int, tuple[str, ...]] = {}  # by how many sources there were
+
+
+def source_of(name: str, policy: dict[str, Any]) -> PolicySource:
+    """Return the source of ``name``: a new one, or the one there is. method_decorator() decorates at every request."""
+    known = _known.get((name, repr(policy)))
+    if known is None:
+        known = _known[name, repr(policy)] = PolicySource(f"@idempotent of {name}", policy)
+        SOURCES.append(known)
+    return known
 
 
 def guard_call(view: Callable[..., Any], source: PolicySource | None, name: str) -> Callable[..., Any]:
@@ -81,7 +91,7 @@ def open_guard(request: HttpRequest, source: PolicySource | None, name: str) -> 
     own: Idempotency | None = getattr(request, "idempotency", None)
     if source is None and own is not None:
         source = own.pending
-    if source is None or (own is not None and own.guard is not None):
+    if source is None or (own is not None and own.guard is not None and own.guard.at_work):
         return None
     policy = source.policy()
     if request.method not in policy.methods:

@@ -52,6 +52,10 @@ class DatabaseRequests(RequestBackend):
         atomic_requests = connections.settings[self.database]["ATOMIC_REQUESTS"]
         return bool(atomic_requests) and self.database not in getattr(view, "_non_atomic_requests", ())
 
+    def shares(self, attempt: Attempt) -> bool:
+        """See RequestBackend.shares()."""
+        return isinstance(attempt, DatabaseAttempt) and attempt.alias == self.database
+
     def purge(self, batch: int) -> int:
         """See RequestBackend.purge()."""
         removed: int = RequestRecord.objects.using(self.database).expired().delete_oldest(batch)
@@ -137,6 +141,11 @@ class DatabaseAttempt(Attempt):
         if self._alone:  # in a test case it would be taken for a hook of the view's
             self._connection.on_commit(self._note_commit)
 
+    @property
+    def alias(self) -> str:
+        """The alias of the database."""
+        return self._connection.alias
+
     def _note_commit(self) -> None:
         self._committed = True
 
@@ -159,7 +168,13 @@ class DatabaseAttempt(Attempt):
             if not isinstance(error, (*LOST, InternalError)):  # which may be a standby that only reads
                 raise error  # such as a missing table: no repeat will mend it
             raise BackendUnavailable(f"database {self._connection.alias!r} did not take the claim: {error}") from error
-        if (record := self._look_up()) is None:
+        try:
+            record = self._look_up()
+        except DatabaseError as second:  # such as a SQLite file that a COMMIT keeps even from readers
+            if not self._plan.is_busy(second):
+                raise BackendUnavailable(f"database {self._connection.alias!r}: {second}") from second
+            record = None
+        if record is None:
             raise RequestInProgress("the first request with this key still runs", retry_after=1) from error
         return record
 
@@ -177,6 +192,11 @@ class DatabaseAttempt(Attempt):
     def doomed(self) -> bool:
         """See Attempt.doomed."""
         return self._connection.needs_rollback
+
+    @property
+    def aborted(self) -> bool:
+        """See Attempt.aborted."""
+        return self._plan.is_aborted(self._connection)
 
     @property
     def broken(self) -> bool:

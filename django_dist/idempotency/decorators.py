@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
 
-from .calls import EXEMPT, GUARDED, SOURCES, guard_call
+from .calls import EXEMPT, GUARDED, guard_call, source_of
 from .handlers import class_of, decorate_class, hook_handlers
 from .policy import PolicySource
 
@@ -28,9 +28,10 @@ def idempotent(view: Any = None, /, **policy: Any) -> Any:
     """
 
     def decorate(view: Any) -> Any:
+        if hasattr(view, "_ninja_operation"):
+            raise TypeError(f"{view.__qualname__}: Ninja holds the function already; put @idempotent below @api.post")
         name = f"{view.__module__}.{view.__qualname__}"
-        source = PolicySource(f"@idempotent of {name}", policy)
-        SOURCES.append(source)
+        source = source_of(name, policy)
         if isinstance(view, type):
             decorate_class(view, source)
             return view

@@ -1,6 +1,7 @@
 """What makes two requests the same: method, host, path, query and body, as one digest."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from typing import IO, Any
 from uuid import UUID
@@ -53,11 +54,20 @@ def _content_parts(request: HttpRequest, stream: IO[bytes]) -> list[str | bytes]
 def _multipart_parts(request: HttpRequest, stream: IO[bytes]) -> Iterator[str | bytes]:
     """Yield fields and files in an order of their own, whatever boundary stood between them."""
     files = _FileDigests(request)
-    fields, _ = MultiPartParser(request.META, stream, [files], request.encoding).parse()  # type: ignore[arg-type]
+    # Chunked requests have no length, and the parser would stop at 0. Latin-1 keeps every byte apart.
+    meta = {**request.META, "CONTENT_LENGTH": str(_length(stream))}
+    fields, _ = MultiPartParser(meta, stream, [files], "latin-1").parse()  # type: ignore[arg-type]
     for name, values in sorted(fields.lists()):
         yield from ("field", name, str(len(values)), *(str(value) for value in values))
     for parts in sorted(files.seen, key=lambda parts: parts[0]):
         yield from ("file", *parts)
+
+
+def _length(stream: IO[bytes]) -> int:
+    stream.seek(0, io.SEEK_END)
+    length = stream.tell()
+    stream.seek(0)
+    return length
 
 
 class _FileDigests(FileUploadHandler):

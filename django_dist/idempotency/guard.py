@@ -49,7 +49,7 @@ class Guard:
         self.claim: Claim | None = None
         self.attempt: Attempt | None = None  # while it holds the digest
         self.replay: HttpResponseBase | None = None
-        self.failed = self.unreadable = False
+        self.failed = self.unreadable = self.unguarded = False
         self.body: bytes | None = None  # of the answer, where it was read on the event loop
         self.body_read = False
 
@@ -58,6 +58,11 @@ class Guard:
         """The request's face to the view."""
         own: Idempotency = self.request.idempotency  # type: ignore[attr-defined]
         return own
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the view runs under this guard: what it calls is inside, and needs none of its own."""
+        return self.unguarded or (self.attempt is not None and not self.failed)
 
     def enter(self, user: Any) -> HttpResponseBase | None:
         """Claim the request; return what to answer instead of running the view, or None to run it."""
@@ -71,6 +76,7 @@ class Guard:
         except BackendUnavailable as error:
             if self.policy.on_unavailable == "run":
                 log.error("%s runs unguarded: %s", self.view, error, extra=self._facts())
+                self.unguarded = True
                 return None
             log.error("%s is refused: %s", self.view, error, extra=self._facts())
             return self._refuse(StoreUnavailable("The record of requests cannot be read now.", retry_after=1))
@@ -108,6 +114,10 @@ class Guard:
         if found is None:
             self.attempt = attempt
             return None
+        return self._checked(claim, found)
+
+    def _checked(self, claim: Claim, found: Record) -> Record:
+        """Return ``found`` if it answers ``claim``; raises IdempotencyError."""
         if found.fingerprint != claim.fingerprint:
             raise KeyReused("The key was used before, with another method, host, path, query or body.")
         if found.binding != claim.binding and not is_bound(found.binding, self.request, self.policy):
@@ -171,6 +181,8 @@ class Guard:
             return response
         try:
             return self._end(self.attempt, response)
+        except IdempotencyError as error:  # another request under this key came in between
+            return self._refuse(error)
         except BackendUnavailable as error:
             log.error("%s: %s", self.view, error, extra=self._facts())
             discard(response)
@@ -192,11 +204,13 @@ class Guard:
         if not self.body_read:
             self.body = body_of(response, self.policy.max_response_bytes)
         answer = to_answer(response, self.body, self.policy)
-        undone = self.failed or attempt.doomed
+        refused = response.status_code >= 400  # a success whose writes are gone must not be told
+        undone = self.failed or attempt.doomed or (refused and attempt.aborted)
         first = self._finish_anew(attempt, answer) if undone else attempt.finish(answer)
         if first is not None:
+            assert self.claim is not None  # noqa: S101  (told to the type checker)
             discard(response)
-            return self._again(first)
+            return self._again(self._checked(self.claim, first))
         self.attempt = None
         self._tell(signals.request_finished, status=response.status_code)
         return response

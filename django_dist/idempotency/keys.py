@@ -16,7 +16,7 @@ LONGEST: Final = 1024  # characters of a header that are looked at; two quoted k
 # a Structured Field string: RFC 9651, section 3.3.3
 QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _SEVERAL: Final = re.compile(r'[\s",]')  # else there is one bare value
-ITEM: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^",]*)\s*(?:,|$)')
+ITEM: Final = re.compile(r'(?:\s*("(?:[^"\\]|\\.)*")\s*|([^",]*))(?:,|$)')  # no two blanks side by side: linear
 
 
 def _uuid(value: str, version: str | None = None) -> str | None:
@@ -78,7 +78,7 @@ def _items(raw: str) -> list[str]:
         match = ITEM.match(raw, position)
         if match is None:
             return [raw]
-        items.append(match[1].strip())
+        items.append((match[1] or match[2]).strip())
         position = match.end()
     return items
 

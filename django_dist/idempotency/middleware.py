@@ -64,7 +64,7 @@ class IdempotencyMiddleware:
             own.guard, ended = None, True
             return response
         finally:
-            if not ended and (own.guard is not None or own.enclosed):
+            if not ended and (own.carries_key or own.guard is not None or own.enclosed):
                 # Django cancels us when the client is gone, while the view's thread runs on: this
                 # waits its turn on that thread. Shielded, since a second cancel must not stop it.
                 await asyncio.shield(asyncio.ensure_future(sync_to_async(_abandon, thread_sensitive=True)(own)))
@@ -81,8 +81,12 @@ class IdempotencyMiddleware:
         if not own.carries_key:
             return None
         for alias in requests.aliases():
-            if requests[alias].encloses(view):
-                own.enclosed[alias] = requests[alias].attempt()
+            backend = requests[alias]
+            shared = next((attempt for attempt in own.enclosed.values() if backend.shares(attempt)), None)
+            if shared is not None:
+                own.enclosed[alias] = shared
+            elif backend.encloses(view):
+                own.enclosed[alias] = backend.attempt()
                 own.enclosed[alias].enclose(view)
         guard = self._undecorated(request, view, own)
         return None if guard is None else guard.enter(user_of(request))

@@ -26,7 +26,7 @@ def scope_of(request: HttpRequest, user: Any, policy: Policy) -> tuple[str, str]
     if policy.scope == "credentials":
         values = credentials(request, policy.credentials)
         # The digest alone carries the secret on, and it is not stored by itself.
-        return ("credentials", str(digest_of(["credentials", *values]))) if any(values) else (NOBODY, NOBODY)
+        return ("credentials", str(digest_of(["credentials", *values]))) if any(values) else (_label(user),) * 2
     label = _label(user)
     return label, label
 
@@ -34,16 +34,21 @@ def scope_of(request: HttpRequest, user: Any, policy: Policy) -> tuple[str, str]
 def _label(user: Any) -> str:
     """Return class and key of a user that is known, else NOBODY."""
     key = getattr(user, "pk", None)
-    if key is None or not getattr(user, "is_authenticated", False):
-        return NOBODY
     meta = getattr(user, "_meta", None)
+    # Ninja's authentication may give any model, such as an API client, which knows no is_authenticated.
+    if key is None or not getattr(user, "is_authenticated", meta is not None):
+        return NOBODY
     kind = user.__class__.__qualname__ if meta is None else meta.concrete_model._meta.label_lower
     return f"user:{kind}:{key}"
 
 
 def credentials(request: HttpRequest, names: Iterable[str]) -> list[str]:
-    """Return the values of the headers in which clients send credentials; "" where one is missing."""
-    return [request.META.get(meta_name(name), "") for name in names]
+    """Return the values of the headers in which clients send credentials; "" where one is missing.
+
+    The last is what the authentication of Django Ninja took, which may come from elsewhere.
+    """
+    auth = getattr(request, "auth", None)
+    return [*(request.META.get(meta_name(name), "") for name in names), auth if isinstance(auth, str) else ""]
 
 
 def binding_of(request: HttpRequest, policy: Policy, secret: str | bytes | None = None) -> UUID | None:

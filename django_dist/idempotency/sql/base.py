@@ -49,6 +49,10 @@ class Plan(ABC):
         """Return whether ``error``, raised by a claim, ended a deadlock and with it the transaction."""
         return False
 
+    def is_aborted(self, connection: BaseDatabaseWrapper) -> bool:
+        """Return whether an error that the view swallowed has ended the transaction."""
+        return False
+
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether ``error``, raised by a claim, says that somebody else is at work."""
         return False

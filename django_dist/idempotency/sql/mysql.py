@@ -25,7 +25,8 @@ FINISH = f"""
 UPDATE {TABLE} SET fingerprint = %s, binding = %s, scope = %s, view = %s, state = %s, status = %s, reason = %s,
   headers = %s, body = %s, replays = 0, created_at = {NOW}, expires_at = {NOW} + INTERVAL %s SECOND
 WHERE digest = %s"""
-LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ = 1205, 1213, 1020
+LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ, INTERRUPTED, STATEMENT_TIMEOUT = 1205, 1213, 1020, 1317, 1969
+BUSY = frozenset({LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ, INTERRUPTED, STATEMENT_TIMEOUT})
 
 
 class MySQLPlan(Plan):
@@ -66,7 +67,7 @@ class MySQLPlan(Plan):
 
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time, or was given up to end a deadlock."""
-        return bool(error.args) and error.args[0] in (LOCK_WAIT_TIMEOUT, DEADLOCK, CHANGED_SINCE_READ)
+        return bool(error.args) and error.args[0] in BUSY
 
 
 plan = MySQLPlan()

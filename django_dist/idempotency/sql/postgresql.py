@@ -42,6 +42,13 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, clock_timestamp(),
   clock_timestamp() + make_interval(secs => %s))"""
 
 
+#: The server is there: a time-out of the site's own (lock_timeout, statement_timeout), or a clash of two repeats.
+BUSY: Final = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.SerializationFailure,
+)
 Statement = tuple[str, list[Any]]
 BEGIN: Final[Statement] = ("BEGIN", [])
 IDLE: Final = psycopg.pq.TransactionStatus.IDLE
@@ -102,9 +109,14 @@ class PostgreSQLPlan(Plan):
         diag = getattr(error.__cause__, "diag", None)
         return isinstance(error, IntegrityError) and (getattr(diag, "table_name", "") or "").startswith(TABLE)
 
+    def is_aborted(self, connection: BaseDatabaseWrapper) -> bool:
+        """See Plan.is_aborted(); Django marks only what its models write."""
+        raw = connection.connection
+        return raw is not None and raw.pgconn.transaction_status == psycopg.pq.TransactionStatus.INERROR
+
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time."""
-        return isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
+        return isinstance(error.__cause__, BUSY)
 
 
 def _send(cursor: CursorWrapper, statements: list[Statement]) -> list[Any]:
