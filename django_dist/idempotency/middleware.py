@@ -15,12 +15,12 @@ from .guard import Guard
 from .handlers import class_of, hook_handlers
 from .keys import header_value
 from .own import Idempotency
-from .policy import SAFE, PolicySource, all_views
+from .policy import SAFE, UNSAFE, PolicySource, all_views
 from .registry import requests
 from .replay import abody_of
 
-#: What guards the views that nobody decorated, where the site says ``all_views``.
-SITE: Final = PolicySource("DIST_IDEMPOTENCY['default']['POLICY']", {})
+#: What guards the views that nobody decorated, where the site says ``all_views``: every unsafe request.
+SITE: Final = PolicySource("DIST_IDEMPOTENCY['default']['POLICY']", {}, {"methods": sorted(UNSAFE)})
 
 
 class IdempotencyMiddleware:

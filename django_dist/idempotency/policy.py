@@ -112,16 +112,17 @@ def _check_values(where: str, policy: Policy) -> None:
 class PolicySource:
     """The keywords of one view over those of the site, read when first asked for."""
 
-    def __init__(self, where: str, keywords: Mapping[str, Any]) -> None:
+    def __init__(self, where: str, keywords: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
         check_names(where, keywords)
-        self.where, self.keywords = where, keywords
+        self.where, self.keywords, self._defaults = where, keywords, defaults or {}
         self._policy: Policy | None = None
         setting_changed.connect(self._forget)
 
     def policy(self) -> Policy:
         """Return the policy in force; raises InvalidBackend."""
         if self._policy is None:
-            self._policy = make_policy(self.where, {**site_keywords(self.keywords.get("using")), **self.keywords})
+            site = site_keywords(self.keywords.get("using"))
+            self._policy = make_policy(self.where, {**self._defaults, **site, **self.keywords})
         return self._policy
 
     def _forget(self, *, setting: str, **_: Any) -> None:

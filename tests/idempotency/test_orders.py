@@ -88,6 +88,37 @@ class OrderTests(TransactionTestCase):
         assert answers == [b"alice", b"bob", b"nobody"]
 
 
+def plain(request):
+    Group.objects.create(name=uuid.uuid4().hex)
+    return HttpResponse(status=204)
+
+
+urlpatterns.append(path("plain", plain))
+
+
+@override_settings(ROOT_URLCONF=__name__)
+class AllViewsTests(TransactionTestCase):
+    def twice(self, method):
+        client, key = Client(), str(uuid.uuid4())
+        for _ in range(2):
+            client.generic(method, "/plain", headers={"Idempotency-Key": key})
+
+    def test_every_unsafe_method_is_guarded(self):
+        with override_settings(DIST_IDEMPOTENCY={"default": {"POLICY": {"all_views": True}}}):
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                self.twice(method)
+            assert Group.objects.count() == 4
+            self.twice("GET")
+        assert Group.objects.count() == 6
+
+    def test_the_site_s_own_methods_count(self):
+        policy = {"all_views": True, "methods": ["POST"]}
+        with override_settings(DIST_IDEMPOTENCY={"default": {"POLICY": policy}}):
+            self.twice("PUT")
+            self.twice("POST")
+        assert Group.objects.count() == 3
+
+
 STORES = {"default": {}, "postgres": {"OPTIONS": {"database": "postgres"}}}
 
 

@@ -94,7 +94,7 @@ class PostgreSQLPlan(Plan):
             *_, (_, isolation) = _send(cursor, [(LIMIT, [limit]), (LOCK, [_lock(claim)]), (RESTORE, [])])
         if isolation != "read committed":
             # This transaction will never see what the other has done; the next one will.
-            raise RequestInProgress("the first request with this key has just ended", retry_after=0)
+            raise RequestInProgress("the first request with this key has just ended", retry_after=1)
 
     def record(self, cursor: CursorWrapper, claim: Claim, answer: Answer, *, joined: bool) -> None:
         """See Plan.record()."""
