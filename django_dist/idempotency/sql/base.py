@@ -13,8 +13,8 @@ from ...models import RequestRecord
 from ..base import Answer, Claim, Record
 
 TABLE = "django_dist_request"
-# What a look-up returns, in this order; the last says whether the record still counts.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+# What a look-up returns, in this order.
 FOUND = "state, fingerprint, binding, status, reason, headers, body"
 # plain integers: drivers take their time over an enumeration
 RUNNING, FINISHED, TOMBSTONE = (int(state) for state in RequestRecord.State)
