@@ -83,7 +83,7 @@ def connect(vendor: str, settings: dict[str, Any]) -> Any:
     services.import_mysql()
     import MySQLdb
 
-    return MySQLdb.connect(**known, passwd=settings["PASSWORD"], db=settings["NAME"])
+    return MySQLdb.connect(**known, password=settings["PASSWORD"], database=settings["NAME"])
 
 
 @contextmanager
