@@ -4,8 +4,11 @@ DistError
 |-- InvalidBackend          also ImproperlyConfigured
 |-- UnsupportedView         also ImproperlyConfigured
 |-- BackendUnavailable      the outcome is unknown
+|-- InvalidStep             also ValueError
+|-- StepUnknown             raised by a step of yours
 `-- IdempotencyError        status, type, title, detail, retry_after
     |-- KeyMissing 400, KeyMalformed 400, RequestInProgress 409, AnswerNotKept 409
+    |-- LeaseLost 409, OutcomeHeld 409
     |-- KeyReused 422
     |   `-- CredentialsDiffer 422
     `-- StoreUnavailable 503
@@ -41,6 +44,14 @@ class BackendUnavailable(DistError):
     def __init__(self, message: str, *, committing: bool = False) -> None:
         super().__init__(message)
         self.committing = committing
+
+
+class InvalidStep(DistError, ValueError):
+    """A step's name was used before in this request, or its result is no JSON."""
+
+
+class StepUnknown(DistError):
+    """To be raised by the function of a step that cannot tell whether its call took effect."""
 
 
 class IdempotencyError(DistError):
@@ -91,6 +102,19 @@ class AnswerNotKept(IdempotencyError):
     """The request took effect, and its answer was too long to keep; it does not run again."""
 
     status, type, title = 409, PROBLEM + "answer-not-kept", "Request finished, answer not kept"
+
+
+class LeaseLost(IdempotencyError):
+    """The lease of this try ran out and another try took over: what it does from here on would be done twice."""
+
+    status, type, title = 409, PROBLEM + "lease-lost", "Request taken over by another try"
+    retryable = True
+
+
+class OutcomeHeld(IdempotencyError):
+    """A step was called and its outcome is not known: an operator decides."""
+
+    status, type, title = 409, PROBLEM + "outcome-held", "Request held, outcome unknown"
 
 
 class StoreUnavailable(IdempotencyError):

@@ -17,8 +17,10 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
     """Records of requests, and what is over among them."""
 
     def expired(self) -> "RequestQuerySet":
-        """Return the records whose time is over by the store's clock."""
-        return self.filter(expires_at__lte=StoreNow())
+        """Return the records whose time is over by the store's clock; not what still runs or waits for an operator."""
+        state = RequestRecord.State
+        at_work = models.Q(state=state.RUNNING, leased_until__gt=StoreNow()) | models.Q(state=state.HELD)
+        return self.filter(expires_at__lte=StoreNow()).exclude(at_work)
 
     def delete_oldest(self, batch: int) -> int:
         """Delete up to ``batch`` of these rows that are expired, oldest first, in one transaction; return how many.
@@ -64,9 +66,10 @@ class RequestRecord(models.Model):
     class State(models.IntegerChoices):
         """How far a request has come."""
 
-        RUNNING = 0, "running"  # seen by its own transaction alone
+        RUNNING = 0, "running"  # in atomic mode seen by its own transaction alone
         FINISHED = 1, "finished"
         TOMBSTONE = 2, "finished, answer not kept"
+        HELD = 3, "held for an operator"
 
     digest = DigestField(primary_key=True, editable=False)
     fingerprint = DigestField(editable=False)
@@ -81,6 +84,13 @@ class RequestRecord(models.Model):
     replays = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    # Of mode "lease" alone, and NULL once it is finished.
+    owner = models.UUIDField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)  # indexed by the migration where it is not NULL
+    attempts = models.PositiveSmallIntegerField(null=True, editable=False)
+    steps = models.TextField(null=True, editable=False)
+    kept = models.BinaryField(null=True, editable=False)  # the request, for dist_complete
 
     objects: ClassVar[Any] = RequestQuerySet.as_manager()
 

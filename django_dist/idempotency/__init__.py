@@ -3,5 +3,6 @@
 from .decorators import idempotency_exempt, idempotent
 from .middleware import IdempotencyMiddleware
 from .policy import Policy
+from .steps import RERUN
 
-__all__ = ["IdempotencyMiddleware", "Policy", "idempotency_exempt", "idempotent"]
+__all__ = ["RERUN", "IdempotencyMiddleware", "Policy", "idempotency_exempt", "idempotent"]

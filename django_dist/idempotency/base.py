@@ -16,6 +16,8 @@ class Claim(NamedTuple):
     view: str
     ttl: float  # seconds that the record lives, by the store's clock
     wait: float  # seconds to wait while another request with this digest runs
+    lease: float = 0.0  # seconds that the digest is held without a word of its holder; 0 in mode "atomic"
+    kept: bytes | None = None  # the request itself, to be run again without its client
 
 
 class Answer(NamedTuple):
@@ -32,11 +34,14 @@ class Record(NamedTuple):
 
     fingerprint: UUID
     binding: UUID | None
-    answer: Answer
+    answer: Answer | None  # None: held, or at work
 
 
 class Attempt(ABC):
     """One try at one request, from its claim to its end, on one thread."""
+
+    #: Whether the claim outlives undo(), so that a refusal may still be recorded under it.
+    outlives: ClassVar[bool] = False
 
     def enclose(self, view: Callable[..., Any]) -> None:
         """Open now what must stand around all of ``view``, even where nothing is claimed in it."""
@@ -76,6 +81,10 @@ class Attempt(ABC):
     def abandon(self) -> None:
         """Undo the view's writes and free the digest; do nothing when the try has ended."""
 
+    def undo(self) -> None:
+        """Undo the view's writes as far as this try can; it may end with that, see ``outlives``."""
+        self.abandon()
+
     def leave(self) -> None:
         """End what enclose() opened around a view that claimed nothing; its writes last."""
 
@@ -90,8 +99,8 @@ class RequestBackend(ABC):
         self.alias = alias
 
     @abstractmethod
-    def attempt(self) -> Attempt:
-        """Return a new try; the store is not asked yet."""
+    def attempt(self, mode: str = "atomic", max_run: float = 600.0) -> Attempt:
+        """Return a new try in ``mode``; the store is not asked yet. A lease is renewed for ``max_run`` seconds."""
 
     def encloses(self, view: Callable[..., Any]) -> bool:
         """Return whether Django would open a transaction for ``view`` that a try must stand around."""

@@ -49,7 +49,8 @@ def guard_call(view: Callable[..., Any], source: PolicySource | None, name: str)
             try:
                 return await view(*args, **kwargs)
             except Exception as error:
-                await sync_to_async(guard.fail, thread_sensitive=True)(error)
+                if (instead := await sync_to_async(guard.fail, thread_sensitive=True)(error)) is not None:
+                    return instead
                 raise
 
         return acall
@@ -64,7 +65,8 @@ def guard_call(view: Callable[..., Any], source: PolicySource | None, name: str)
         try:
             return view(*args, **kwargs)
         except Exception as error:
-            guard.fail(error)
+            if (instead := guard.fail(error)) is not None:
+                return instead
             raise
 
     return call

@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
 from django.db.transaction import Atomic
 
 from ..clock import StoreNow
 from ..exceptions import BackendUnavailable, InvalidBackend, RequestInProgress, UnsupportedView
 from ..models import RequestRecord
 from .base import Answer, Attempt, Claim, Record, RequestBackend
+from .database_leases import DatabaseLease, DatabaseLeases
 from .sql import plan_for
 from .sql.base import FOUND, RUNNING, Plan, to_record
 
@@ -26,7 +28,7 @@ LOST = (OperationalError, InterfaceError)  # what drivers raise when the server 
 class DatabaseRequests(RequestBackend):
     """Keep requests in ``database``, an alias of DATABASES that takes writes (never a replica)."""
 
-    modes: ClassVar[frozenset[str]] = frozenset({"atomic"})
+    modes: ClassVar[frozenset[str]] = frozenset({"atomic", "lease"})
 
     def __init__(self, *, alias: str, database: str = "default") -> None:
         super().__init__(alias=alias)
@@ -43,9 +45,16 @@ class DatabaseRequests(RequestBackend):
         """The statements of this database."""
         return plan_for(connections[self.database])
 
-    def attempt(self) -> "DatabaseAttempt":
+    def attempt(self, mode: str = "atomic", max_run: float = 600.0) -> Attempt:
         """See RequestBackend.attempt()."""
+        if mode == "lease":
+            return DatabaseLease(self.leases, max_run)
         return DatabaseAttempt(connections[self.database], self.plan)
+
+    @cached_property
+    def leases(self) -> DatabaseLeases:
+        """The store of mode ``lease``, in the same table."""
+        return DatabaseLeases(self.alias, self.database)
 
     def encloses(self, view: Callable[..., Any]) -> bool:
         """Return whether ATOMIC_REQUESTS opens a transaction for ``view``, which the record must outlive."""
@@ -183,7 +192,7 @@ class DatabaseAttempt(Attempt):
         if self._connection.needs_rollback:
             return None
         records = RequestRecord.objects.using(self._connection.alias).filter(
-            pk=self._claim.digest, state__gt=RUNNING, expires_at__gt=StoreNow()
+            Q(state__gt=RUNNING) | Q(leased_until__isnull=False), pk=self._claim.digest, expires_at__gt=StoreNow()
         )
         row = records.values_list(*FOUND.split(", ")).first()
         return None if row is None else to_record(row)

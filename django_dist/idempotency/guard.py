@@ -20,6 +20,8 @@ from ..exceptions import (
     IdempotencyError,
     KeyMissing,
     KeyReused,
+    LeaseLost,
+    OutcomeHeld,
     OutcomeUnknown,
     RequestInProgress,
     StoreUnavailable,
@@ -105,14 +107,15 @@ class Guard:
             view=self.view,
             ttl=float(policy.ttl),
             wait=float(policy.wait),
+            lease=float(policy.lease),
         )
 
     def _take(self, claim: Claim) -> Record | None:
         using = self.policy.using
-        attempt = self.own.enclosed.get(using) or requests[using].attempt()
+        attempt = self.own.enclosed.get(using) or requests[using].attempt(self.policy.mode, float(self.policy.max_run))
         found = attempt.claim(claim)
         if found is None:
-            self.attempt = attempt
+            self.attempt = self.own.attempt = attempt
             return None
         return self._checked(claim, found)
 
@@ -122,11 +125,14 @@ class Guard:
             raise KeyReused("The key was used before, with another method, host, path, query or body.")
         if found.binding != claim.binding and not is_bound(found.binding, self.request, self.policy):
             raise CredentialsDiffer("The key was used before, by somebody with other credentials.")
+        if found.answer is None:
+            raise OutcomeHeld("An earlier try ended and nobody knows whether it took effect; an operator decides.")
         if found.answer.body is None:
             raise AnswerNotKept("The request took effect. Its answer was too long to keep; read the result anew.")
         return found
 
     def _again(self, found: Record) -> HttpResponseBase:
+        assert found.answer is not None  # noqa: S101  (told to the type checker)
         self.replay = to_response(found.answer)
         self._tell(signals.request_replayed, status=found.answer.status)
         return self.replay
@@ -137,21 +143,25 @@ class Guard:
         self._tell(signals.request_refused, error=error)
         return refusal(self.request, error, self.policy)
 
-    def fail(self, error: Exception) -> None:
-        """Undo what the view wrote, because ``error`` leaves it.
+    def fail(self, error: Exception) -> HttpResponseBase | None:
+        """Undo what the view wrote, because ``error`` leaves it; return what to answer instead of the error.
 
         Raises UnsupportedView from ``error`` when the view did what its mode cannot guard.
         """
         self.failed = True
         self.unreadable = isinstance(error, UNREADABLE) or getattr(error, "default_code", None) == "parse_error"
         if self.attempt is None:
-            return
+            return None
         broken = self.attempt.broken
-        self.attempt.abandon()
+        self.attempt.undo()
+        if isinstance(error, LeaseLost | OutcomeHeld):
+            self.attempt.abandon()
+            return self._refuse(error)
         if broken:
             raise self._unsupported("closes the database connection") from error
         if isinstance(error, RuntimeError) and "durable" in str(error):
             raise self._unsupported("opens atomic(durable=True)") from error
+        return None
 
     def _unsupported(self, deed: str) -> UnsupportedView:
         return UnsupportedView(
@@ -206,7 +216,9 @@ class Guard:
         answer = to_answer(response, self.body, self.policy)
         refused = response.status_code >= 400  # a success whose writes are gone must not be told
         undone = self.failed or attempt.doomed or (refused and attempt.aborted)
-        first = self._finish_anew(attempt, answer) if undone else attempt.finish(answer)
+        if undone:
+            attempt.undo()
+        first = self._finish_anew(answer) if undone and not attempt.outlives else attempt.finish(answer)
         if first is not None:
             assert self.claim is not None  # noqa: S101  (told to the type checker)
             discard(response)
@@ -215,9 +227,8 @@ class Guard:
         self._tell(signals.request_finished, status=response.status_code)
         return response
 
-    def _finish_anew(self, attempt: Attempt, answer: Answer) -> Record | None:
-        """Undo what the view wrote, then record ``answer`` by itself, unless another try has come in between."""
-        attempt.abandon()
+    def _finish_anew(self, answer: Answer) -> Record | None:
+        """Record ``answer`` by itself after the view's writes are undone, unless another try has come in between."""
         assert self.claim is not None  # noqa: S101  (told to the type checker)
         self.attempt = attempt = requests[self.policy.using].attempt()
         try:

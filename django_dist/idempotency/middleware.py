@@ -108,12 +108,13 @@ class IdempotencyMiddleware:
             return None
         return open_guard(request, SITE, f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}")
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Roll back before any other middleware writes about ``exception``."""
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Roll back before any other middleware writes about ``exception``; answer it where it is of ours."""
         own: Idempotency = request.idempotency  # type: ignore[attr-defined]
         own.failed = True
         if own.guard is not None and not own.guard.failed:
-            own.guard.fail(exception)
+            return own.guard.fail(exception)
+        return None
 
 
 def _leave(own: Idempotency, response: HttpResponseBase) -> HttpResponseBase:

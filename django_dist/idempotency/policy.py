@@ -41,7 +41,9 @@ class Policy:
     fingerprint: Fingerprint | None = None  # what of the body must be the same; None: all of it
     ttl: float = 86_400.0  # seconds that an answer is kept
     wait: float = 2.0  # seconds that a repeat waits for the first
-    mode: str = "atomic"  # record and writes in one transaction
+    mode: str = "atomic"  # record and writes in one transaction; "lease": effects may lie outside the database
+    lease: float = 30.0  # mode "lease": seconds after which a holder that is not heard of loses the request
+    max_run: float = 600.0  # mode "lease": seconds after which the lease of a view that still runs is renewed no more
     record: str | Keep = "final"  # "final": below 500; "all": 5xx too; "success": below 400; or a function
     on_unavailable: str = "refuse"  # or "run": run unguarded while the store is down
     credentials: tuple[str, ...] = ("Authorization", "X-API-Key")  # what binds a record where nobody is known
@@ -62,7 +64,7 @@ CHOICES: Final = {
     "record": frozenset(RECORDS),
     "scope": frozenset({"user", "credentials"}),
     "on_unavailable": frozenset({"refuse", "run"}),
-    "mode": frozenset({"atomic"}),
+    "mode": frozenset({"atomic", "lease"}),
 }
 HOOKS: Final = ("scope", "fingerprint", "record", "problem")
 
@@ -101,7 +103,7 @@ def _check_values(where: str, policy: Policy) -> None:
     for name in ("fingerprint", "problem"):
         if getattr(policy, name) is not None and not callable(getattr(policy, name)):
             raise InvalidBackend(f"{where}: {name}={getattr(policy, name)!r} is not a function or its dotted path")
-    for name, least in (("ttl", 1), ("wait", 0), ("max_response_bytes", 0)):
+    for name, least in (("ttl", 1), ("wait", 0), ("max_response_bytes", 0), ("lease", 0.1), ("max_run", 0.1)):
         value = getattr(policy, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
             raise InvalidBackend(f"{where}: {name}={value!r} is not a number of at least {least}")

@@ -1,4 +1,4 @@
-"""IdempotencyConformance: every behaviour that a request under a key is promised, over a backend of yours.
+"""Every behaviour that a request under a key is promised, over a backend of yours: one suite for each mode.
 
 class MyTests(IdempotencyConformance, TransactionTestCase):
     database = "default"
@@ -7,11 +7,23 @@ class MyTests(IdempotencyConformance, TransactionTestCase):
 from .answers import Answers
 from .bodies import Streams, Uploads
 from .keys import Keys
+from .leases import LastWrites, Leases
 from .notices import Notices
 from .outcomes import Outcomes, Sites
 from .races import Races
 from .scopes import Sameness, Scopes
+from .steps import Steps, StepsInAtomicMode
 
 
-class IdempotencyConformance(Answers, Keys, Scopes, Sameness, Uploads, Streams, Races, Outcomes, Sites, Notices):
-    """Mix this into a TransactionTestCase; see Harness for what a subclass may set."""
+class IdempotencyConformance(
+    Answers, Keys, Scopes, Sameness, Uploads, Streams, Races, Outcomes, Sites, Notices, StepsInAtomicMode
+):
+    """Mode ``atomic``. Mix this into a TransactionTestCase; see Harness for what a subclass may set."""
+
+
+class LeaseConformance(Leases, Steps):
+    """Mode ``lease``: leases and steps. See IdempotencyConformance, and LeaseHarness for what to set beyond."""
+
+
+class LastWritesConformance(LastWrites, Answers, Keys, Scopes, Sameness, Uploads):
+    """Mode ``lease``: all that does not differ by the mode. See LeaseConformance."""

@@ -132,6 +132,7 @@ CAUGHT = {
     "signals_carry_the_key": ["test_signals_tell_what_happened_but_neither_key_nor_body"],
     "signals_may_raise": ["test_receiver_that_raises_does_no_harm"],
     "log_carries_the_key": ["test_log_records_carry_the_digest_but_neither_key_nor_body"],
+    "steps_are_called_in_atomic_mode": ["test_step_in_atomic_mode_is_an_error_that_names_the_mode"],
     "view_sees_no_key": ["test_view_sees_key_and_digest"],
     "all_views_is_ignored": [
         "test_all_views_guards_what_nobody_decorated",

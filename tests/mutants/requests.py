@@ -179,6 +179,11 @@ def view_sees_no_key():
 
 
 @mutant
+def steps_are_called_in_atomic_mode():
+    return patch.object(calls.Idempotency, "_leased", lambda self, what: None)
+
+
+@mutant
 def all_views_is_ignored():
     return patch.object(middleware, "all_views", lambda: False)
 

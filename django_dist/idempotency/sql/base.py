@@ -9,15 +9,16 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from ...exceptions import RequestInProgress
 from ...models import RequestRecord
 from ..base import Answer, Claim, Record
 
 TABLE = "django_dist_request"
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+encoded_headers = json.JSONEncoder(separators=(",", ":")).encode
 # What a look-up returns, in this order.
 FOUND = "state, fingerprint, binding, status, reason, headers, body"
 # plain integers: drivers take their time over an enumeration
-RUNNING, FINISHED, TOMBSTONE = (int(state) for state in RequestRecord.State)
+RUNNING, FINISHED, TOMBSTONE, HELD = (int(state) for state in RequestRecord.State)
 
 
 class Plan(ABC):
@@ -74,15 +75,19 @@ def columns(connection: BaseDatabaseWrapper, claim: Claim, answer: Answer) -> li
         TOMBSTONE if answer.body is None else FINISHED,
         answer.status,
         answer.reason[:200],
-        _encode(answer.headers),
+        encoded_headers(answer.headers),
         answer.body,
         claim.ttl,
     ]
 
 
 def to_record(row: tuple[Any, ...]) -> Record:
-    """Return the record that a row of FOUND holds."""
-    _state, fingerprint, binding, status, reason, headers, body = row
+    """Return the record that a row of FOUND holds; raises RequestInProgress where mode ``lease`` is at work."""
+    state, fingerprint, binding, status, reason, headers, body = row
+    if state == RUNNING:
+        raise RequestInProgress("the first request with this key still runs", retry_after=1)
+    if state == HELD:
+        return Record(_uuid(fingerprint), None if binding is None else _uuid(binding), None)
     answer = Answer(status, reason, json.loads(headers), None if body is None else bytes(body))
     return Record(_uuid(fingerprint), None if binding is None else _uuid(binding), answer)
 

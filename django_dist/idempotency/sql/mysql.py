@@ -17,7 +17,8 @@ INSERT {{hint}} INTO {TABLE} (digest, fingerprint, binding, scope, view, state, 
   replays, created_at, expires_at)
 VALUES (%s, %s, %s, '', '', {RUNNING}, 0, '', '[]', NULL, 0, {NOW}, {NOW})
 ON DUPLICATE KEY UPDATE replays = replays + 1"""
-LIVE = f"state > {RUNNING} AND expires_at > {NOW}, {FOUND}"
+# Its own row is the only one that runs and is leased to nobody.
+LIVE = f"(state > {RUNNING} OR leased_until IS NOT NULL) AND expires_at > {NOW}, {FOUND}"
 # digest; FOR UPDATE reads what is committed now, whatever this transaction saw before
 LOOK_UP = f"SELECT {LIVE} FROM {TABLE} WHERE digest = %s FOR UPDATE"
 # the values of columns() without digest, then digest

@@ -1,0 +1,253 @@
+"""Mode ``lease`` on a database: the claim is a row, committed before the view, and its owner writes alone.
+
+Not for effects that must roll back with a crash: those belong in mode ``atomic``.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError, IntegrityError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Q, QuerySet
+from django.db.models.constants import OnConflict
+from django.db.transaction import Atomic, atomic
+
+from ..clock import StoreTime
+from ..exceptions import BackendUnavailable, UnsupportedView
+from ..models import RequestRecord
+from .base import Answer, Claim, Record
+from .lease import LeaseAttempt, LeaseStore, Standing
+from .sql.base import RUNNING, encoded_headers
+
+State: Final = RequestRecord.State
+# By StoreTime: in a test case's own transaction now() stands still.
+FREE: Final = Q(state=State.RUNNING, leased_until__lte=StoreTime())
+TAKEN: Final = Q(state=State.RUNNING, leased_until__gt=StoreTime()) | Q(state=State.HELD)
+EXPIRED: Final = Q(expires_at__lte=StoreTime())
+#: What a request starts with, besides what its claim says.
+NEW: Final[dict[str, Any]] = {"state": RUNNING, "status": 0, "reason": "", "headers": "[]", "body": None, "replays": 0}
+#: What a request that has ended leaves behind of its lease.
+ENDED: Final[dict[str, Any]] = {"owner": None, "leased_until": None, "steps": None, "kept": None}
+
+
+class DatabaseLeases(LeaseStore):
+    """Keep claims, steps and answers in ``database``; one statement a method, three to take what others had."""
+
+    def __init__(self, alias: str, database: str) -> None:
+        self.alias, self.database = alias, database
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        """This thread's connection."""
+        return connections[self.database]
+
+    def take(self, claim: Claim, owner: UUID) -> Standing:
+        """See LeaseStore.take(). Who inserted is told by the owner that stands: row counts differ by database."""
+        with self._told():
+            self._insert(claim, owner)
+            standing = self._standing(claim.digest)
+            if standing is None or standing.owner == owner or not self._take_over(claim, owner):
+                return standing or Standing(None, False, False, Record(claim.fingerprint, None, None), None, 0.0)
+            return self._standing(claim.digest) or standing
+
+    def _insert(self, claim: Claim, owner: UUID) -> None:
+        row = RequestRecord(
+            digest=claim.digest, **NEW, **_asked(claim), **_leased(claim, owner), attempts=1, created_at=StoreTime()
+        )
+        fields = RequestRecord._meta.concrete_fields
+        # As bulk_create() does, without a transaction around one statement.
+        self._rows()._insert([row], fields=fields, using=self.database, on_conflict=OnConflict.IGNORE)  # type: ignore[attr-defined]
+
+    def _take_over(self, claim: Claim, owner: UUID) -> bool:
+        """Take what is expired, as new, or what the same request has left, with its steps."""
+        mine = self._rows().filter(digest=claim.digest)
+        same = FREE & Q(fingerprint=claim.fingerprint, binding=claim.binding)
+        if mine.filter(same).exclude(EXPIRED).update(**_leased(claim, owner), attempts=F("attempts") + 1):
+            return True
+        anew = {**NEW, **ENDED, **_asked(claim), **_leased(claim, owner), "attempts": 1, "created_at": StoreTime()}
+        return bool(mine.filter(EXPIRED).exclude(TAKEN).update(**anew))
+
+    def _standing(self, digest: UUID) -> Standing | None:
+        row = self._rows().filter(pk=digest).annotate(now=StoreTime()).first()
+        return None if row is None else _standing(row)
+
+    def look(self, digest: UUID) -> Standing | None:
+        """See LeaseStore.look()."""
+        with self._told():
+            return self._standing(digest)
+
+    def keep(self, claim: Claim, owner: UUID, steps: str | None) -> bool:
+        """See LeaseStore.keep()."""
+        values = {} if steps is None else {"steps": steps}
+        return self._update(claim.digest, owner, leased_until=StoreTime(claim.lease), **values)
+
+    def finish(self, claim: Claim, owner: UUID, answer: Answer) -> bool:
+        """See LeaseStore.finish()."""
+        return self._update(
+            claim.digest,
+            owner,
+            state=State.TOMBSTONE if answer.body is None else State.FINISHED,
+            status=answer.status,
+            reason=answer.reason[:200],
+            headers=encoded_headers(answer.headers),
+            body=answer.body,
+            expires_at=StoreTime(claim.ttl),
+            **ENDED,
+        )
+
+    def release(self, claim: Claim, owner: UUID, steps: str | None) -> None:
+        """See LeaseStore.release()."""
+        if steps is None:
+            with self._told():
+                self._rows().filter(pk=claim.digest, owner=owner)._raw_delete(self.database)
+        else:
+            self._update(claim.digest, owner, owner=None, leased_until=StoreTime(), steps=steps)
+
+    def hold(self, claim: Claim, owner: UUID, steps: str, why: str) -> bool:
+        """See LeaseStore.hold(). It stays until it is decided: no purge takes it."""
+        return self._update(
+            claim.digest, owner, state=State.HELD, owner=None, leased_until=StoreTime(), steps=steps, reason=why[:200]
+        )
+
+    def renew(self, owners: dict[UUID, UUID], lease: float) -> None:
+        """See LeaseStore.renew()."""
+        with self._told():
+            rows = self._rows().filter(pk__in=owners, owner__in=owners.values(), state=RUNNING)
+            rows.update(leased_until=StoreTime(lease))
+
+    def _update(self, digest: UUID, by: UUID, /, **values: Any) -> bool:
+        with self._told():
+            return bool(self._rows().filter(pk=digest, owner=by, state=RUNNING).update(**values))
+
+    def _rows(self) -> "QuerySet[RequestRecord]":
+        return RequestRecord._base_manager.using(self.database)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if isinstance(error, IntegrityError):
+                raise
+            raise BackendUnavailable(f"database {self.database!r} did not answer for a lease: {error}") from error
+
+    def in_step(self) -> AbstractContextManager[None]:
+        """See LeaseStore.in_step()."""
+        self.refuse_block("a step")
+        return _step_block(self.connection)
+
+    def refuse_block(self, what: str) -> None:
+        """Raise UnsupportedView inside a transaction, which could undo what is written."""
+        if any(not block._from_testcase for block in self.connection.atomic_blocks):  # type: ignore[attr-defined]
+            raise UnsupportedView(
+                f"{what} stands in a transaction of {self.database!r}, which could undo it: leave the atomic block "
+                "out, and where ATOMIC_REQUESTS is on, mark the view with transaction.non_atomic_requests"
+            )
+
+
+class DatabaseLease(LeaseAttempt):
+    """A try whose last writes may be committed with the answer."""
+
+    store: DatabaseLeases
+
+    def __init__(self, store: DatabaseLeases, max_run: float) -> None:
+        super().__init__(store, max_run)
+        self._block: Atomic | None = None
+
+    def refuse_foreign_block(self, claim: Claim) -> None:
+        """See LeaseAttempt.refuse_foreign_block()."""
+        self.store.refuse_block(f"{claim.view} with mode='lease'")
+
+    @contextmanager
+    def last_writes(self) -> Iterator[None]:
+        """See LeaseAttempt.last_writes()."""
+        self.store.refuse_block("finishing()")
+        self._block = atomic(using=self.store.database)
+        self._block.__enter__()
+        try:
+            yield
+        except BaseException:
+            self.undo()
+            raise
+
+    @property
+    def doomed(self) -> bool:
+        """See Attempt.doomed."""
+        return self._block is not None and self.store.connection.needs_rollback
+
+    @property
+    def broken(self) -> bool:
+        """See Attempt.broken."""
+        return self._block is not None and self.store.connection.closed_in_transaction
+
+    def write(self, claim: Claim, answer: Answer) -> bool:
+        """See LeaseAttempt.write(): with the last writes, or none of both."""
+        try:
+            kept = super().write(claim, answer)
+        except BaseException:
+            self.undo()
+            raise
+        try:
+            self._close(keep=kept)
+        except DatabaseError as error:
+            message = f"database {self.store.database!r} was lost while it committed: {error}"
+            raise BackendUnavailable(message, committing=True) from error
+        return kept
+
+    def undo(self) -> None:
+        """See Attempt.undo()."""
+        self._close(keep=False)
+
+    def _close(self, *, keep: bool) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            undo = None if keep else DatabaseError("abandoned")
+            block.__exit__(None if undo is None else type(undo), undo, None)
+
+
+def _asked(claim: Claim) -> dict[str, Any]:
+    return {
+        "fingerprint": claim.fingerprint,
+        "binding": claim.binding,
+        "scope": claim.scope[:200],
+        "view": claim.view[:200],
+        "kept": claim.kept,
+        "expires_at": StoreTime(claim.ttl),
+    }
+
+
+def _leased(claim: Claim, owner: UUID) -> dict[str, Any]:
+    return {"owner": owner, "leased_until": StoreTime(claim.lease)}
+
+
+def _standing(row: RequestRecord) -> Standing:
+    finished = row.state in (State.FINISHED, State.TOMBSTONE)
+    body = None if row.body is None else bytes(row.body)
+    answer = Answer(row.status, row.reason, json.loads(row.headers), body) if finished else None
+    left = (row.leased_until - row.now) if row.leased_until else timedelta()  # type: ignore[attr-defined]
+    record = Record(row.fingerprint, row.binding, answer)
+    return Standing(row.owner, finished, row.state == State.HELD, record, row.steps, left.total_seconds())
+
+
+@contextmanager
+def _step_block(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """A transaction that takes no lock before the first write: on SQLite others write while a bank is called."""
+    usual = getattr(connection, "transaction_mode", None)
+    if connection.vendor == "sqlite":
+        connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]
+    block = atomic(using=connection.alias)
+    try:
+        block.__enter__()
+    finally:
+        if connection.vendor == "sqlite":
+            connection.transaction_mode = usual  # type: ignore[attr-defined]
+    try:
+        yield
+    except BaseException as error:
+        block.__exit__(type(error), error, error.__traceback__)
+        raise
+    block.__exit__(None, None, None)
