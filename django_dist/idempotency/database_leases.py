@@ -6,7 +6,7 @@ Not for effects that must roll back with a crash: those belong in mode ``atomic`
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from .lease import LeaseAttempt, LeaseStore, Standing
 from .sql.base import RUNNING, encoded_headers
 
 State: Final = RequestRecord.State
+FINISHED: Final = (State.FINISHED, State.TOMBSTONE)
 # By StoreTime: in a test case's own transaction now() stands still.
 FREE: Final = Q(state=State.RUNNING, leased_until__lte=StoreTime())
 TAKEN: Final = Q(state=State.RUNNING, leased_until__gt=StoreTime()) | Q(state=State.HELD)
@@ -49,10 +50,11 @@ class DatabaseLeases(LeaseStore):
         """See LeaseStore.take(). Who inserted is told by the owner that stands: row counts differ by database."""
         with self._told():
             self._insert(claim, owner)
-            standing = self._standing(claim.digest)
-            if standing is None or standing.owner == owner or not self._take_over(claim, owner):
-                return standing or Standing(None, False, False, Record(claim.fingerprint, None, None), None, 0.0)
-            return self._standing(claim.digest) or standing
+            row = self._row(claim.digest)
+            if row is not None and row.owner != owner and self._take_over(row, claim, owner):
+                row = self._row(claim.digest)
+        # None: purged or let go this instant
+        return _standing(row) if row else Standing(None, False, False, Record(claim.fingerprint, None, None), None, 0.0)
 
     def _insert(self, claim: Claim, owner: UUID) -> None:
         row = RequestRecord(
@@ -62,23 +64,28 @@ class DatabaseLeases(LeaseStore):
         # As bulk_create() does, without a transaction around one statement.
         self._rows()._insert([row], fields=fields, using=self.database, on_conflict=OnConflict.IGNORE)  # type: ignore[attr-defined]
 
-    def _take_over(self, claim: Claim, owner: UUID) -> bool:
-        """Take what is expired, as new, or what the same request has left, with its steps."""
-        mine = self._rows().filter(digest=claim.digest)
-        same = FREE & Q(fingerprint=claim.fingerprint, binding=claim.binding)
-        if mine.filter(same).exclude(EXPIRED).update(**_leased(claim, owner), attempts=F("attempts") + 1):
-            return True
-        anew = {**NEW, **ENDED, **_asked(claim), **_leased(claim, owner), "attempts": 1, "created_at": StoreTime()}
-        return bool(mine.filter(EXPIRED).exclude(TAKEN).update(**anew))
+    def _take_over(self, row: RequestRecord, claim: Claim, owner: UUID) -> bool:
+        """Take what is expired, as new, or what the same request has left, with its steps; count a replay."""
+        now: datetime = row.now  # type: ignore[attr-defined]
+        mine, mode = self._rows().filter(pk=claim.digest), _leased(claim, owner)
+        if row.state != RUNNING and row.expires_at > now:
+            mine.filter(fingerprint=claim.fingerprint, state__in=FINISHED).update(replays=F("replays") + 1)
+        elif row.leased_until is not None and row.expires_at > now >= row.leased_until:
+            same = FREE & Q(fingerprint=claim.fingerprint, binding=claim.binding)
+            return bool(mine.filter(same).exclude(EXPIRED).update(**mode, attempts=F("attempts") + 1))
+        elif row.expires_at <= now:
+            anew = {**NEW, **ENDED, **_asked(claim), **mode, "attempts": 1, "created_at": StoreTime()}
+            return bool(mine.filter(EXPIRED).exclude(TAKEN).update(**anew))
+        return False
 
-    def _standing(self, digest: UUID) -> Standing | None:
-        row = self._rows().filter(pk=digest).annotate(now=StoreTime()).first()
-        return None if row is None else _standing(row)
+    def _row(self, digest: UUID) -> RequestRecord | None:
+        return self._rows().filter(pk=digest).annotate(now=StoreTime()).first()
 
     def look(self, digest: UUID) -> Standing | None:
         """See LeaseStore.look()."""
         with self._told():
-            return self._standing(digest)
+            row = self._row(digest)
+        return None if row is None else _standing(row)
 
     def keep(self, claim: Claim, owner: UUID, steps: str | None) -> bool:
         """See LeaseStore.keep()."""
@@ -225,7 +232,7 @@ def _leased(claim: Claim, owner: UUID) -> dict[str, Any]:
 
 
 def _standing(row: RequestRecord) -> Standing:
-    finished = row.state in (State.FINISHED, State.TOMBSTONE)
+    finished = row.state in FINISHED
     body = None if row.body is None else bytes(row.body)
     answer = Answer(row.status, row.reason, json.loads(row.headers), body) if finished else None
     left = (row.leased_until - row.now) if row.leased_until else timedelta()  # type: ignore[attr-defined]

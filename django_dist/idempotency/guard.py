@@ -112,7 +112,9 @@ class Guard:
 
     def _take(self, claim: Claim) -> Record | None:
         using = self.policy.using
-        attempt = self.own.enclosed.get(using) or requests[using].attempt(self.policy.mode, float(self.policy.max_run))
+        # A lease commits before the view: what ATOMIC_REQUESTS has opened around it is refused by its claim.
+        enclosed = None if self.policy.mode == "lease" else self.own.enclosed.get(using)
+        attempt = enclosed or requests[using].attempt(self.policy.mode, float(self.policy.max_run))
         found = attempt.claim(claim)
         if found is None:
             self.attempt = self.own.attempt = attempt

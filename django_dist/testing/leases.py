@@ -7,12 +7,15 @@ from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
-from ..idempotency.guard import Guard
+from ..exceptions import UnsupportedView
 from ..idempotency.lease import LeaseAttempt
 from ..idempotency.renewer import renewer
+from .faults import rerouted
 from .harness import PATIENCE_S, Harness, Reply, text
 from .stage import View
 
@@ -260,19 +263,19 @@ class Leases(LeaseHarness):
             )
         self.assertEqual(self.effects(), 1)
 
-    def test_lease_in_a_transaction_of_others_is_an_error_that_names_the_mend(self) -> None:
-        from django.db import transaction
-
-        guard = Guard.enter
-
-        def enclosed(self: Guard, user: Any) -> Any:
-            with transaction.atomic(using=database):
-                return guard(self, user)
-
+    def test_lease_under_atomic_requests_is_an_error_that_names_the_mend(self) -> None:
         if not self.commits_writes:
             self.skipTest("this store is in no transaction")
-        database = self.database
-        Guard.enter = enclosed  # type: ignore[method-assign]
-        self.addCleanup(setattr, Guard, "enter", guard)
-        with self.assertRaisesRegex(Exception, "non_atomic_requests"):
-            self.post(raises=True)
+        refused = self.assertRaisesRegex(UnsupportedView, "non_atomic_requests")
+        with rerouted(self.database, ATOMIC_REQUESTS=True), refused:
+            self.post(place="sync", raises=True)
+        self.assertEqual((self.effects(), self.records().count()), (0, 0))
+
+    def test_lease_takes_three_statements_and_a_replay_is_counted(self) -> None:
+        if not self.commits_writes:
+            self.skipTest("this store is asked in another way")
+        with CaptureQueriesContext(connections[self.database]) as first:
+            self.post(self.idle, place="sync")
+        self.assertEqual(len(first), 3, first.captured_queries)  # claim, who has it, finish; each a commit of its own
+        self.post(self.idle, place="sync")
+        self.assertEqual([record.replays for record in self.records()], [1])
