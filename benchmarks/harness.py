@@ -25,6 +25,25 @@ class Spread:
         return f"{self.value:.2f}x [{self.low:.2f}-{self.high:.2f}]"
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A bound on a ratio; ``spread`` None means that it could not be measured."""
+
+    what: str
+    most: float
+    spread: Spread | None
+
+    @property
+    def verdict(self) -> str:
+        """Return PASS, FAIL or NOT RUN, by the figure itself and not by its spread."""
+        if self.spread is None:
+            return "NOT RUN"
+        return "PASS" if self.spread.value <= self.most else "FAIL"
+
+    def __str__(self) -> str:
+        return f"{self.verdict:8} {self.what}: {self.spread or '-'}, at most {self.most:.2f}x"
+
+
 @dataclass
 class Series:
     """Seconds per call by name of the series; the calls at one index were made in one round."""

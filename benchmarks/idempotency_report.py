@@ -1,9 +1,8 @@
 """The figures as a table, and the bars that they are held to."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from harness import Lookup, Series, Spread
+from harness import Bar, Lookup, Series
 from idempotency_volume import Purged
 from subjects import Subject
 
@@ -13,25 +12,6 @@ FIRST, REPLAY = "first", "replay"
 def series_name(name: str, kind: str) -> str:
     """Return the name of the series of one subject's first requests or replays."""
     return f"{name}: {kind}"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bound on a ratio; ``spread`` None means that it could not be measured."""
-
-    what: str
-    most: float
-    spread: Spread | None
-
-    @property
-    def verdict(self) -> str:
-        """Return PASS, FAIL or NOT RUN, by the figure itself and not by its spread."""
-        if self.spread is None:
-            return "NOT RUN"
-        return "PASS" if self.spread.value <= self.most else "FAIL"
-
-    def __str__(self) -> str:
-        return f"{self.verdict:8} {self.what}: {self.spread or '-'}, at most {self.most:.2f}x"
 
 
 def table(subjects: Sequence[Subject], series: Series) -> Iterator[str]:

@@ -12,7 +12,7 @@ from idempotency_report import FIRST, REPLAY, Bar, bars, purge_line, series_name
 from idempotency_setup import OURS as OUR_APP
 from idempotency_setup import make_tables
 from idempotency_subjects import OURS, Build, ours, unguarded_subjects
-from idempotency_volume import fill, purge, truncate
+from idempotency_volume import fill, purge, stock, truncate
 from stores import another_connection, on, settle
 from subjects import NotRun, Subject
 
@@ -30,6 +30,8 @@ def measure_subjects(samples: int, only: list[str], left_out: dict[str, str]) ->
         if not only or name.startswith("bare") or any(part in name for part in only)
     }
     found = _verified(wanted, left_out)
+    if OUR_APP not in left_out:
+        stock(connection)
     settle(connection)  # before the warm-up: the first write to a page after a checkpoint logs the whole page
     calls = _calls(found)
     _warm(calls)

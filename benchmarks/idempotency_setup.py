@@ -56,8 +56,11 @@ DISTRIBUTIONS = (
 )
 
 
-def set_up(database: Store) -> dict[str, str]:
-    """Start Django on ``database`` with all tables made; return why each of ours and the peers is left out."""
+def set_up(database: Store, **further: Any) -> dict[str, str]:
+    """Start Django on ``database`` with all tables made; return why each of ours and the peers is left out.
+
+    ``further`` are settings over those of the peers.
+    """
     reasons = {OURS: unusable(OURS), **{peer.name: missing(peer) for peer in DISTRIBUTIONS}}
     left_out = {name: reason for name, reason in reasons.items() if reason}
     apps = [OURS, *(peer.app for peer in DISTRIBUTIONS if peer.app and peer.name not in left_out)]
@@ -74,7 +77,7 @@ def set_up(database: Store) -> dict[str, str]:
         USE_TZ=True,
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         LOGGING_CONFIG=None,
-        **PEER_SETTINGS,
+        **{**PEER_SETTINGS, **further},
     )
     django.setup()
     make_tables()

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.http import HttpResponse
 
-from idempotency_views import bare, floor_five, floor_postgresql, floor_sqlite, place, unguarded
+from idempotency_views import bare, floor_five, floor_postgresql, floor_sqlite, floor_unprepared, place, unguarded
 from subjects import Subject, served
 
 MIDDLEWARE = "django_dist.idempotency.IdempotencyMiddleware"
@@ -54,6 +54,7 @@ def unguarded_subjects() -> dict[str, Build]:
     }
     if connection.vendor == "postgresql":
         found["floor"] = partial(_floor, view=floor_postgresql)
+        found["floor, not prepared"] = partial(_floor, view=floor_unprepared)
         found["floor, five round trips"] = partial(_floor, view=floor_five)
     else:
         found["floor"] = partial(_floor, view=floor_sqlite)

@@ -66,6 +66,16 @@ SQLITE_LOOK_UP = f"UPDATE bench_floor SET replays = replays + 1 WHERE digest = ?
 POSTGRESQL_INSERT = (
     f"{INSERT} (%s, %s, NULL, %s, %s, 1, %s, %s, %s, %s, 0, clock_timestamp(), clock_timestamp() + interval '1 day')"
 )
+PREPARED = {
+    "bench_lock": "SELECT pg_try_advisory_xact_lock($1)",
+    "bench_look_up": f"SELECT {FOUND} FROM bench_floor WHERE digest = $1 AND expires_at > now()",
+    "bench_count": "UPDATE bench_floor SET replays = replays + 1 WHERE digest = $1",
+    "bench_insert": f"""{INSERT} ($1, $2, NULL, $3, $4, 1, $5, $6, $7, $8, 0, clock_timestamp(),
+      clock_timestamp() + interval '1 day')""",
+}
+EXECUTE_CLAIM = "EXECUTE bench_lock(%s); EXECUTE bench_look_up(%s)"
+EXECUTE_COUNT = "EXECUTE bench_count(%s); SET LOCAL synchronous_commit TO off; COMMIT"
+EXECUTE_INSERT = "EXECUTE bench_insert(%s, %s, %s, %s, %s, %s, %s, %s)"
 SQLITE_INSERT = f"""{INSERT} (?, ?, NULL, ?, ?, 1, ?, ?, ?, ?, 0,
   strftime('%Y-%m-%d %H:%M:%f000', 'now'), strftime('%Y-%m-%d %H:%M:%f000', 'now', '+1 day'))"""
 
@@ -96,6 +106,17 @@ def _replayed(fingerprint: uuid.UUID, row: tuple[Any, ...]) -> HttpResponse:
 
 
 def floor_postgresql(request: HttpRequest) -> HttpResponse:
+    """Guard the order by hand in three round trips, all but the view's own INSERT prepared: the plan of django_dist."""
+    connection.ensure_connection()
+    if not getattr(connection.connection, "is_prepared", False):
+        cursor = connection.connection.cursor()
+        cursor.execute("; ".join(f"PREPARE {name} AS {sql}" for name, sql in PREPARED.items()))
+        connection.connection.rollback()  # what is prepared stays
+        connection.connection.is_prepared = True
+    return _floor_postgresql(request, joined=True, claim=EXECUTE_CLAIM, count=EXECUTE_COUNT, insert=EXECUTE_INSERT)
+
+
+def floor_unprepared(request: HttpRequest) -> HttpResponse:
     """Guard the order by hand in three round trips: BEGIN with the claim, the view, COMMIT with the record."""
     return _floor_postgresql(request, joined=True)
 
@@ -105,25 +126,32 @@ def floor_five(request: HttpRequest) -> HttpResponse:
     return _floor_postgresql(request, joined=False)
 
 
-def _floor_postgresql(request: HttpRequest, *, joined: bool) -> HttpResponse:
+def _floor_postgresql(
+    request: HttpRequest,
+    *,
+    joined: bool,
+    claim: str = POSTGRESQL_CLAIM,
+    count: str = POSTGRESQL_COUNT,
+    insert: str = POSTGRESQL_INSERT,
+) -> HttpResponse:
     digest, fingerprint = _digests(request)
     connection.ensure_connection()
     cursor = connection.connection.cursor()  # the driver's own: binds on the client, hence several statements at once
     try:
         lock = int.from_bytes(digest.bytes[:8], "big", signed=True)
         if joined:
-            cursor.execute(f"BEGIN; {POSTGRESQL_CLAIM}", [lock, digest])
+            cursor.execute(f"BEGIN; {claim}", [lock, digest])
             cursor.nextset()
         else:
             cursor.execute("BEGIN")
-            cursor.execute(POSTGRESQL_CLAIM, [lock, digest])
+            cursor.execute(claim, [lock, digest])
         cursor.fetchone()
         cursor.nextset()
         if (row := cursor.fetchone()) is not None:
-            cursor.execute(POSTGRESQL_COUNT, [digest])
+            cursor.execute(count, [digest])
             return _replayed(fingerprint, row)
         response = unguarded(request)
-        cursor.execute(POSTGRESQL_INSERT + ("; COMMIT" if joined else ""), [digest, fingerprint, *_stored(response)])
+        cursor.execute(insert + ("; COMMIT" if joined else ""), [digest, fingerprint, *_stored(response)])
         if not joined:
             cursor.execute("COMMIT")
     except BaseException:

@@ -11,24 +11,25 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from .admin_held import HeldRequests
 from .clock import StoreNow
+from .dedupe.admin import DedupeEntryAdmin  # noqa: F401  (registers itself)
 from .idempotency.database import DatabaseRequests
 from .idempotency.digests import digest_of
 from .idempotency.keys import FORMATS
 from .idempotency.registry import requests
 from .idempotency.scope import NOBODY
+from .listing import LATEST, ReadOnlyAdmin
 from .models import RequestRecord
 
-LATEST: Final = 1000  # rows that can be paged through; what is older is searched for
 SHOWN_BYTES: Final = 10_000
 BODY_PERMISSION: Final = "django_dist.view_request_body"
+UNFINISHED: Final = (RequestRecord.State.RUNNING, RequestRecord.State.HELD)
 
 
 def databases() -> dict[str, str]:
@@ -65,17 +66,6 @@ def digests_for(term: str) -> list[UUID]:
     uuid, opaque = FORMATS["uuid"][0](key), FORMATS["opaque"][0](key)
     digests = [digest_of(["request", space.strip() or NOBODY, identity]) for identity in (uuid, opaque) if identity]
     return [UUID(uuid), *digests] if uuid and not space else digests
-
-
-class LatestPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages through the latest rows, and counts no further."""
-
-    @cached_property
-    def count(self) -> int:
-        """Return how many rows there are, at most LATEST."""
-        rows: Any = self.object_list
-        found: int = rows.order_by()[:LATEST].count()
-        return found
 
 
 class StoreFilter(admin.SimpleListFilter):
@@ -121,10 +111,11 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(RequestRecord)
-class RequestRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RequestRecordAdmin(HeldRequests, ReadOnlyAdmin):
     """Shows records; nobody adds, changes or deletes one here: a deleted record would let its request run again."""
 
-    list_display = ("digest", "state", "age", "view", "scope", "status", "replays", "expires_at")
+    list_display = ("digest", "state", "age", "view", "scope", "status", "replays", "expires_at", "why")
+    actions = ("release_held", "rerun_held")
     sortable_by = ("expires_at",)  # the one column with an index
     ordering = ("-expires_at",)
     list_filter = (StoreFilter, "state", StatusFilter)
@@ -133,27 +124,12 @@ class RequestRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         'A digest; a key of nobody known; a scope and a key, such as "user:auth.user:7 9f8c3a52-..."; '
         "or a part of view or scope."
     )
-    paginator = LatestPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False."""
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RequestRecord]:
         """Return the records of the store that is chosen, without their bodies; age by the store's clock."""
         age = ExpressionWrapper(StoreNow() - F("created_at"), output_field=DurationField())
         rows: QuerySet[RequestRecord] = super().get_queryset(request).using(_database(request))
-        return rows.defer("body", "headers").annotate(age=age)
+        return rows.defer("body", "headers", "kept", "steps").annotate(age=age)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[RequestRecord], search_term: str
@@ -168,6 +144,8 @@ class RequestRecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return what is shown of one record; the body to those who may see it."""
         body = ["body_shown"] if request.user.has_perm(BODY_PERMISSION) else []
         answer = ["status", "reason", "headers_shown", *body]
+        if obj is not None and obj.state in UNFINISHED:
+            answer = ["why", "steps_shown", "attempts", "leased_until"]
         return ["digest", "state", "view", "scope", "bound", "replays", "created_at", "age", "expires_at", *answer]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:

@@ -5,7 +5,19 @@ DistError
 |-- UnsupportedView         also ImproperlyConfigured
 |-- BackendUnavailable      the outcome is unknown
 |-- InvalidStep             also ValueError
+|-- OutsideAtomic           also TransactionManagementError
+|-- HandlerUndone           also TransactionManagementError
+|-- InvalidResult           also ValueError
 |-- StepUnknown             raised by a step of yours
+|-- NotResumable            a kept request cannot be run again
+|-- ConflictError           model, pk; also a DatabaseError
+|   |-- StaleVersion        expected, actual, gone
+|   `-- GuardFailed         short
+|-- SessionError
+|   |-- SessionConflict         keys
+|   `-- SessionStoreUnavailable
+|-- PreconditionFailed      412 over HTTP
+|-- PreconditionRequired    428 over HTTP
 `-- IdempotencyError        status, type, title, detail, retry_after
     |-- KeyMissing 400, KeyMalformed 400, RequestInProgress 409, AnswerNotKept 409
     |-- LeaseLost 409, OutcomeHeld 409
@@ -15,9 +27,14 @@ DistError
         `-- OutcomeUnknown 503
 """
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.db.transaction import TransactionManagementError
+
+if TYPE_CHECKING:
+    from .concurrency.short import Short
 
 PROBLEM: Final = "urn:django-dist:problem:"
 
@@ -47,11 +64,86 @@ class BackendUnavailable(DistError):
 
 
 class InvalidStep(DistError, ValueError):
-    """A step's name was used before in this request, or its result is no JSON."""
+    """A step cannot be: its name was used before in this request, its result is no JSON, its function a coroutine's."""
 
 
 class StepUnknown(DistError):
     """To be raised by the function of a step that cannot tell whether its call took effect."""
+
+
+class NotResumable(DistError):
+    """What was kept of a request cannot be run again; the message says why, for an operator."""
+
+
+class ConflictError(DistError, DatabaseError):
+    """The row is not as the write supposed it; nothing was written."""
+
+    def __init__(self, message: str, *, model: type[Any], pk: Any) -> None:
+        super().__init__(message)
+        self.model = model
+        self.pk = pk  # a list of them where several rows were to be written
+
+
+class StaleVersion(ConflictError):
+    """The row was changed or deleted since it was read; read it again and repeat the whole change."""
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, model: type[Any], pk: Any, expected: Any, actual: Any = None, gone: bool = False
+    ) -> None:
+        super().__init__(message, model=model, pk=pk)
+        self.expected = expected
+        self.actual = actual  # None where the row is gone, or the database did not let it be read
+        self.gone = gone
+
+
+class GuardFailed(ConflictError):
+    """An amount would have left its limits; ``short`` names every row that would, and what it has."""
+
+    def __init__(self, message: str, *, model: type[Any], pk: Any, short: "tuple[Short, ...]") -> None:
+        super().__init__(message, model=model, pk=pk)
+        self.short = short
+
+
+class SessionError(DistError):
+    """A session cannot be had or kept as it was asked."""
+
+
+class SessionConflict(SessionError):
+    """Another request changed the same ``keys`` meanwhile, and the session is strict; nothing was saved."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, keys: list[str]) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+class SessionStoreUnavailable(SessionError):
+    """The store of sessions did not answer: whether there is a session is not known."""
+
+    retryable = True
+
+
+class PreconditionFailed(DistError):
+    """If-Match names no version that the row has now; read it again."""
+
+
+class PreconditionRequired(DistError):
+    """The view changes a version that the client has read, and the request has no If-Match."""
+
+
+class OutsideAtomic(DistError, TransactionManagementError):
+    """A claim in no transaction of its caller's: a crash after it would lose the message for ever."""
+
+
+class HandlerUndone(DistError, TransactionManagementError):
+    """A handler returned although its transaction cannot commit: its claim and effects were rolled back."""
+
+
+class InvalidResult(DistError, ValueError):
+    """A handler whose result is to be kept returned what is no JSON; its claim and effects were rolled back."""
 
 
 class IdempotencyError(DistError):

@@ -13,14 +13,12 @@ class DigestField(models.UUIDField):  # type: ignore[type-arg]
     """A 128-bit digest in the form of a UUID (RFC 9562, version 8): 16 bytes where the store has the type."""
 
 
-class RequestQuerySet(models.QuerySet["RequestRecord"]):
-    """Records of requests, and what is over among them."""
+class ExpiringQuerySet(models.QuerySet[Any]):
+    """Rows with an ``expires_at``, and what is over among them."""
 
-    def expired(self) -> "RequestQuerySet":
-        """Return the records whose time is over by the store's clock; not what still runs or waits for an operator."""
-        state = RequestRecord.State
-        at_work = models.Q(state=state.RUNNING, leased_until__gt=StoreNow()) | models.Q(state=state.HELD)
-        return self.filter(expires_at__lte=StoreNow()).exclude(at_work)
+    def expired(self) -> "ExpiringQuerySet":
+        """Return the rows whose time is over by the store's clock."""
+        return self.filter(expires_at__lte=StoreNow())
 
     def delete_oldest(self, batch: int) -> int:
         """Delete up to ``batch`` of these rows that are expired, oldest first, in one transaction; return how many.
@@ -39,7 +37,7 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
             doomed = self.model._base_manager.using(connection.alias).filter(pk__in=digests)
             return doomed._raw_delete(connection.alias) if digests else 0
 
-    def _delete_by_place(self, oldest: "RequestQuerySet", batch: int) -> int:
+    def _delete_by_place(self, oldest: "ExpiringQuerySet", batch: int) -> int:
         """Delete in one statement, each row where it lies: four times as fast as by a list of digests.
 
         The ARRAY makes the rows be chosen once; IN would let the planner choose anew for each row. In
@@ -58,6 +56,20 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
         from django.db import connections, router
 
         return connections[self._db or router.db_for_write(self.model)]  # type: ignore[attr-defined]
+
+
+class RequestQuerySet(ExpiringQuerySet):
+    """Records of requests, and what is over among them."""
+
+    def expired(self) -> ExpiringQuerySet:
+        """Return the records whose time is over by the store's clock.
+
+        Not what still runs, waits for dist_complete, or waits for an operator.
+        """
+        state = RequestRecord.State
+        at_work = models.Q(state=state.RUNNING, leased_until__gt=StoreNow()) | models.Q(state=state.HELD)
+        waits = models.Q(state=state.RUNNING, kept__isnull=False)
+        return super().expired().exclude(at_work | waits)
 
 
 class RequestRecord(models.Model):
@@ -101,3 +113,63 @@ class RequestRecord(models.Model):
 
     def __str__(self) -> str:
         return str(self.digest)
+
+
+class DedupeEntry(models.Model):
+    """One key that was claimed in its scope, as a digest; see django_dist.dedupe."""
+
+    digest = DigestField(primary_key=True, editable=False)
+    claimed_at = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField(null=True, db_index=True, editable=False)  # None: never
+    # MariaDB and MySQL tell a winner by it: false after the statement that inserted or renewed the row.
+    repeated = models.BooleanField(default=False, editable=False)
+    scope = models.CharField(max_length=100, editable=False)
+    result = models.TextField(null=True, editable=False)  # JSON, of @once(keep_result=True)
+
+    objects: ClassVar[Any] = ExpiringQuerySet.as_manager()
+
+    class Meta:
+        db_table = "django_dist_dedupe"
+        verbose_name = "dedupe entry"
+        verbose_name_plural = "dedupe entries"
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+
+class SessionQuerySet(ExpiringQuerySet):
+    """Sessions, which are stored under the digests of their keys."""
+
+    def for_key(self, key: str) -> "models.QuerySet[StoredSession]":
+        """Return the session of the cookie ``key``, if it is stored, expired or not."""
+        from .sessions.store import digest_of_key
+
+        return self.filter(pk=digest_of_key(key))
+
+
+class StoredSession(models.Model):
+    """One session; its key is known to the browser alone."""
+
+    digest = DigestField(primary_key=True, editable=False)
+    version = models.BigIntegerField(editable=False)
+    data = models.BinaryField(editable=False)
+    user_id = models.CharField(max_length=64, null=True, editable=False)  # None: nobody
+    created_at = models.DateTimeField(editable=False)  # or when its user logged in
+    seen_at = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    objects: ClassVar[Any] = SessionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "django_dist_session"
+        verbose_name = "session"
+        indexes = [models.Index(fields=["user_id"], name="django_dist_session_user")]
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+    def get_decoded(self) -> dict[str, Any]:
+        """Return the data; empty where it was not stored under this digest, or not by this site."""
+        from .sessions.database import SessionStore
+
+        return SessionStore.decoded(self)

@@ -1,4 +1,7 @@
-"""What happened to a request: receivers get ``request``, ``digest`` and ``view``, never the key or a body."""
+"""What happened to a request: receivers get ``request``, ``digest``, ``view`` and ``took``, never the key or a body.
+
+``took`` is how many seconds the claim took, a wait for another try of the request included.
+"""
 
 from typing import Final
 

@@ -77,12 +77,15 @@ def settings() -> str:
 
     from django_dist.conf import DEFAULTS
     from django_dist.registry import accepted_options
+    from django_dist.sessions.options import Options
 
     rows = []
     for name, aliases in DEFAULTS.items():
         for alias, entry in aliases.items():
-            options = ", ".join(f"`{option}`" for option in accepted_options(import_string(entry["BACKEND"])))
-            rows.append((f'`{name}["{alias}"]`', f"`{entry['BACKEND']}`", options))
+            backend = entry.get("BACKEND")
+            accepted = accepted_options(import_string(backend) if backend else Options)
+            options = ", ".join(f"`{option}`" for option in accepted)
+            rows.append((f'`{name}["{alias}"]`', f"`{backend}`" if backend else "", options))
     return table("setting, default `BACKEND`, its `OPTIONS`", rows)
 
 
@@ -136,6 +139,8 @@ def _command(name: str) -> str:
     rows = []
     for action in actions:
         metavar = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
+        metavar = " ".join(metavar) if isinstance(metavar, tuple) else metavar
+        metavar = " ".join(metavar) if isinstance(metavar, tuple) else metavar
         option = f"{', '.join(action.option_strings)} {metavar}".strip()
         told = (action.help or "") % {**vars(action), "prog": name}
         rows.append((f"`{option}`", told))
@@ -144,12 +149,14 @@ def _command(name: str) -> str:
 
 
 def checks() -> str:
-    """Tell the system checks from the table at the top of checks.py, and their mends from its hints."""
+    """Tell the system checks from the table at the top of their package, and their mends from its hints."""
     from django_dist import checks as module
 
-    mends = _mends(inspect.getsource(module))
-    found = re.findall(r"^([EW]\d{3}) (.+)$", inspect.getdoc(module) or "", re.MULTILINE)
-    levels = {"E": "error", "W": "warning"}
+    mends: dict[str, str] = {}
+    for path in sorted(Path(module.__file__ or "").parent.glob("*.py")):
+        mends |= _mends(path.read_text())
+    found = re.findall(r"^([EWI]\d{3}) (.+)$", inspect.getdoc(module) or "", re.MULTILINE)
+    levels = {"E": "error", "W": "warning", "I": "info"}
     return table("id, level, what, mend", ((f"`django_dist.{i}`", levels[i[0]], told, mends[i]) for i, told in found))
 
 
@@ -177,18 +184,26 @@ def _filled(part: ast.expr) -> str:
     from django_dist import checks as module
 
     name = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
-    return str(getattr(module, name)) if name.isupper() else "..."
+    known = (vars(each).get(name) for each in vars(module).values() if inspect.ismodule(each))
+    return next(filter(None, known), "...") if name.isupper() else "..."
 
 
 def diagnosis() -> str:
-    """Tell what dist_doctor looks at, on each database."""
-    names = {"common": "every", "postgresql": "PostgreSQL", "mysql": "MariaDB and MySQL", "sqlite": "SQLite"}
+    """Tell what dist_doctor looks at, on each store."""
+    names = {
+        "common": "every database",
+        "completion": "every database",
+        "postgresql": "PostgreSQL",
+        "mysql": "MariaDB and MySQL",
+        "sqlite": "SQLite",
+        "redis": "Redis and Valkey",
+    }
     rows = [
-        (database, check.__name__.replace("_", " "), first_line(check))
-        for name, database in names.items()
+        (store, check.__name__.replace("_", " "), first_line(check))
+        for name, store in names.items()
         for check in import_module(f"django_dist.diagnosis.{name}").CHECKS
     ]
-    return table("database, looks at, is well when", rows)
+    return table("store, looks at, is well when", rows)
 
 
 def sql(name: str) -> str:

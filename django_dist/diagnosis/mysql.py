@@ -50,6 +50,15 @@ def engines(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def empty_texts(subject: Subject) -> Iterator[Finding]:
+    """An empty text or answer is kept as it is."""
+    if "EMPTY_STRING_IS_NULL" in _variables(subject, "sql_mode")["sql_mode"]:
+        yield wrong(
+            "sql_mode has EMPTY_STRING_IS_NULL: an empty text or answer cannot be kept",
+            "set 'sql_mode' in OPTIONS of the database without it",
+        )
+
+
 def isolation(subject: Subject) -> Iterator[Finding]:
     """Nobody reads an answer before its COMMIT, and requests of other keys do not wait for each other."""
     level = next(iter(_variables(subject, "tx_isolation", "transaction_isolation").values()))
@@ -96,4 +105,13 @@ def durability(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS: Final[tuple[Check, ...]] = (version, write_server, engines, isolation, packet, lost_host, durability)
+CHECKS: Final[tuple[Check, ...]] = (
+    version,
+    write_server,
+    engines,
+    empty_texts,
+    isolation,
+    packet,
+    lost_host,
+    durability,
+)

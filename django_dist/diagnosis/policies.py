@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import get_resolver
 
 from ..conf import configured
 from ..idempotency.base import RequestBackend
@@ -46,7 +46,7 @@ def _site_policy(alias: str) -> Policy:
 def view_readers() -> Iterator[tuple[str, Reader]]:
     """Yield where views have policies, and what reads them; the URLconf is loaded, and brings them."""
     if getattr(settings, "ROOT_URLCONF", None):
-        import_module(settings.ROOT_URLCONF)
+        get_resolver().urlconf_module  # noqa: B018  (loads it)
     for source in SOURCES:
         yield source.where, source.policy
 
@@ -56,7 +56,11 @@ def use_of(where: str, read: Reader) -> Use:
     policy = read()
     store = requests[policy.using]
     if policy.mode not in store.modes:
-        raise ImproperlyConfigured(f"{where}: mode={policy.mode!r}, and its store has only {sorted(store.modes)}")
+        mends = " or ".join(f"mode={mode!r}" for mode in sorted(store.modes))
+        raise ImproperlyConfigured(
+            f"{where}: mode={policy.mode!r}, and its store has only {sorted(store.modes)}: set {mends} there, or in "
+            f"POLICY of {SETTING}[{policy.using!r}]"
+        )
     if isinstance(store, DatabaseRequests):
         _ = store.plan
     return Use(where, policy, store)

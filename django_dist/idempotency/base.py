@@ -69,6 +69,10 @@ class Attempt(ABC):
     def broken(self) -> bool:
         """Whether the view closed the connection that carries the claim."""
 
+    def lost(self, error: BaseException) -> bool:
+        """Whether ``error``, which the view raised, is the loss of the connection that carries the claim."""
+        return False
+
     @abstractmethod
     def finish(self, answer: Answer) -> Record | None:
         """Record ``answer`` and make the view's writes last, both or neither.
@@ -85,6 +89,9 @@ class Attempt(ABC):
         """Undo the view's writes as far as this try can; it may end with that, see ``outlives``."""
         self.abandon()
 
+    def told(self) -> None:
+        """Note that the client has an answer that is not recorded: whether it asks again is for it to decide."""
+
     def leave(self) -> None:
         """End what enclose() opened around a view that claimed nothing; its writes last."""
 
@@ -94,6 +101,9 @@ class RequestBackend(ABC):
 
     modes: ClassVar[frozenset[str]]
     per_process: bool = False  # whether another process has records of its own
+    purges_itself: ClassVar[bool] = False  # whether what expires is gone without purge()
+    #: Dotted name of what asks such a store how it is, for dist_doctor: called with a Report, the store, its policies.
+    diagnosis: ClassVar[str] = ""
 
     def __init__(self, *, alias: str) -> None:
         self.alias = alias

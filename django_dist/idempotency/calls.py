@@ -14,8 +14,6 @@ from .keys import header_value
 from .own import Idempotency
 from .policy import PolicySource, site_keywords
 
-GUARDED: Final = "idempotency_source"  # on what @idempotent has decorated: its PolicySource
-EXEMPT: Final = "idempotency_exempt"
 #: Every source there is, for the system checks and for the names of the headers they read.
 SOURCES: Final[list[PolicySource]] = []
 _known: dict[tuple[str, str], PolicySource] = {}  # by decorated name and keywords

@@ -29,6 +29,7 @@ class DatabaseRequests(RequestBackend):
     """Keep requests in ``database``, an alias of DATABASES that takes writes (never a replica)."""
 
     modes: ClassVar[frozenset[str]] = frozenset({"atomic", "lease"})
+    diagnosis: ClassVar[str] = "django_dist.diagnosis.databases.examine"
 
     def __init__(self, *, alias: str, database: str = "default") -> None:
         super().__init__(alias=alias)
@@ -120,9 +121,8 @@ class DatabaseAttempt(Attempt):
                 self.abandon()
                 if not isinstance(error, DatabaseError):
                     raise
-                # Whoever is picked to end a deadlock among those who wait has lost nothing but its place.
-                left = deadline - monotonic()
-                if not self._plan.is_deadlock(error) or self._enclosed or left <= 0:
+                left = max(0.0, deadline - monotonic())
+                if not self._plan.passes(self._connection, error, left) or self._enclosed:
                     return self._instead(error)
                 claim = claim._replace(wait=left)
 
@@ -212,6 +212,14 @@ class DatabaseAttempt(Attempt):
         """See Attempt.broken."""
         return self._connection.closed_in_transaction
 
+    def lost(self, error: BaseException) -> bool:
+        """See Attempt.lost(); the view may have put an error of its own around it."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (*LOST, InternalError)):
+            cause = cause.__cause__ or cause.__context__
+        at_work = self._block is not None and not self.broken
+        return cause is not None and at_work and self._plan.is_lost(self._connection)
+
     def finish(self, answer: Answer) -> Record | None:
         """See Attempt.finish()."""
         try:
@@ -220,14 +228,23 @@ class DatabaseAttempt(Attempt):
         except DatabaseError as error:
             if self._committed:
                 raise  # an on_commit hook of the view's, after all is done
+            lost = isinstance(error, LOST) or (not self.broken and self._plan.is_lost(self._connection))
             self.abandon()
-            if self._plan.is_duplicate(error) and (record := self._look_up()) is not None:
+            if self._plan.is_duplicate(error) and (record := self._first()) is not None:
                 return record
-            if isinstance(error, LOST):
+            if lost:
                 message = f"database {self._connection.alias!r} was lost while it committed: {error}"
                 raise BackendUnavailable(message, committing=True) from error
             raise
         return None
+
+    def _first(self) -> Record | None:
+        """Return the record that is there instead of this try's."""
+        try:
+            return self._look_up()
+        except DatabaseError as error:  # as above: it stands, and the repeat will read it
+            message = f"database {self._connection.alias!r} did not tell the record of another try: {error}"
+            raise BackendUnavailable(message, committing=True) from error
 
     def abandon(self) -> None:
         """See Attempt.abandon(). Inside a block of somebody else's it is marked and done later."""

@@ -5,23 +5,25 @@ Not for effects that must roll back with a crash: those belong in mode ``atomic`
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DatabaseError, IntegrityError, connections
+from django.db import DatabaseError, InternalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q, QuerySet
 from django.db.models.constants import OnConflict
+from django.db.models.functions import Least
 from django.db.transaction import Atomic, atomic
 
 from ..clock import StoreTime
 from ..exceptions import BackendUnavailable, UnsupportedView
 from ..models import RequestRecord
 from .base import Answer, Claim, Record
-from .lease import LeaseAttempt, LeaseStore, Standing
+from .lease import LEAVE_IT_OUT, LeaseAttempt, LeaseStore, Standing
 from .sql.base import RUNNING, encoded_headers
+from .step_block import LOST, DatabaseStepBlock, StepBlock, may_be_undone
 
 State: Final = RequestRecord.State
 FINISHED: Final = (State.FINISHED, State.TOMBSTONE)
@@ -29,6 +31,7 @@ FINISHED: Final = (State.FINISHED, State.TOMBSTONE)
 FREE: Final = Q(state=State.RUNNING, leased_until__lte=StoreTime())
 TAKEN: Final = Q(state=State.RUNNING, leased_until__gt=StoreTime()) | Q(state=State.HELD)
 EXPIRED: Final = Q(expires_at__lte=StoreTime())
+MOST_TRIES: Final = 2**15 - 1  # more are not counted
 #: What a request starts with, besides what its claim says.
 NEW: Final[dict[str, Any]] = {"state": RUNNING, "status": 0, "reason": "", "headers": "[]", "body": None, "replays": 0}
 #: What a request that has ended leaves behind of its lease.
@@ -72,7 +75,10 @@ class DatabaseLeases(LeaseStore):
             mine.filter(fingerprint=claim.fingerprint, state__in=FINISHED).update(replays=F("replays") + 1)
         elif row.leased_until is not None and row.expires_at > now >= row.leased_until:
             same = FREE & Q(fingerprint=claim.fingerprint, binding=claim.binding)
-            return bool(mine.filter(same).exclude(EXPIRED).update(**mode, attempts=F("attempts") + 1))
+            mode |= {"kept": claim.kept} if claim.kept else {}
+            return bool(
+                mine.filter(same).exclude(EXPIRED).update(**mode, attempts=Least("attempts", MOST_TRIES - 1) + 1)
+            )
         elif row.expires_at <= now:
             anew = {**NEW, **ENDED, **_asked(claim), **mode, "attempts": 1, "created_at": StoreTime()}
             return bool(mine.filter(EXPIRED).exclude(TAKEN).update(**anew))
@@ -88,23 +94,18 @@ class DatabaseLeases(LeaseStore):
         return None if row is None else _standing(row)
 
     def keep(self, claim: Claim, owner: UUID, steps: str | None) -> bool:
-        """See LeaseStore.keep()."""
+        """See LeaseStore.keep(). In a transaction it only asks: a lock on the row would stop all renewals."""
+        if steps is None and may_be_undone(self.connection):
+            standing = self.look(claim.digest)
+            return standing is not None and standing.owner == owner
         values = {} if steps is None else {"steps": steps}
         return self._update(claim.digest, owner, leased_until=StoreTime(claim.lease), **values)
 
     def finish(self, claim: Claim, owner: UUID, answer: Answer) -> bool:
-        """See LeaseStore.finish()."""
-        return self._update(
-            claim.digest,
-            owner,
-            state=State.TOMBSTONE if answer.body is None else State.FINISHED,
-            status=answer.status,
-            reason=answer.reason[:200],
-            headers=encoded_headers(answer.headers),
-            body=answer.body,
-            expires_at=StoreTime(claim.ttl),
-            **ENDED,
-        )
+        """See LeaseStore.finish(). In autocommit the statement is its own COMMIT."""
+        with self._told(committing=not may_be_undone(self.connection)):
+            mine = self._rows().filter(pk=claim.digest, owner=owner, state=RUNNING)
+            return bool(mine.update(**_answered(answer), expires_at=StoreTime(claim.ttl), **ENDED))
 
     def release(self, claim: Claim, owner: UUID, steps: str | None) -> None:
         """See LeaseStore.release()."""
@@ -112,7 +113,8 @@ class DatabaseLeases(LeaseStore):
             with self._told():
                 self._rows().filter(pk=claim.digest, owner=owner)._raw_delete(self.database)
         else:
-            self._update(claim.digest, owner, owner=None, leased_until=StoreTime(), steps=steps)
+            gone: dict[str, Any] = {} if claim.kept else {"kept": None}
+            self._update(claim.digest, owner, owner=None, leased_until=StoreTime(), steps=steps, **gone)
 
     def hold(self, claim: Claim, owner: UUID, steps: str, why: str) -> bool:
         """See LeaseStore.hold(). It stays until it is decided: no purge takes it."""
@@ -134,26 +136,23 @@ class DatabaseLeases(LeaseStore):
         return RequestRecord._base_manager.using(self.database)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, *, committing: bool = False) -> Iterator[None]:
         try:
             yield
-        except DatabaseError as error:
-            if isinstance(error, IntegrityError):
-                raise
-            raise BackendUnavailable(f"database {self.database!r} did not answer for a lease: {error}") from error
+        except (*LOST, InternalError) as error:
+            self.connection.close_if_unusable_or_obsolete()  # what comes next, such as release(), connects anew
+            message = f"database {self.database!r} did not answer for a lease: {error}"
+            raise BackendUnavailable(message, committing=committing) from error
 
-    def in_step(self) -> AbstractContextManager[None]:
+    def in_step(self) -> StepBlock:
         """See LeaseStore.in_step()."""
         self.refuse_block("a step")
-        return _step_block(self.connection)
+        return DatabaseStepBlock(self.connection)
 
     def refuse_block(self, what: str) -> None:
-        """Raise UnsupportedView inside a transaction, which could undo what is written."""
-        if any(not block._from_testcase for block in self.connection.atomic_blocks):  # type: ignore[attr-defined]
-            raise UnsupportedView(
-                f"{what} stands in a transaction of {self.database!r}, which could undo it: leave the atomic block "
-                "out, and where ATOMIC_REQUESTS is on, mark the view with transaction.non_atomic_requests"
-            )
+        """See LeaseStore.refuse_block(): in one of this database."""
+        if may_be_undone(self.connection):
+            raise UnsupportedView(f"{what} stands in a transaction of {self.database!r}, {LEAVE_IT_OUT}")
 
 
 class DatabaseLease(LeaseAttempt):
@@ -164,22 +163,37 @@ class DatabaseLease(LeaseAttempt):
     def __init__(self, store: DatabaseLeases, max_run: float) -> None:
         super().__init__(store, max_run)
         self._block: Atomic | None = None
+        self._committed = False
 
-    def refuse_foreign_block(self, claim: Claim) -> None:
-        """See LeaseAttempt.refuse_foreign_block()."""
-        self.store.refuse_block(f"{claim.view} with mode='lease'")
+    def begin(self, claim: Claim, steps: str | None) -> None:
+        """See LeaseAttempt.begin()."""
+        super().begin(claim, steps)
+        self._connection = self.store.connection  # of the thread that will record the answer
 
     @contextmanager
     def last_writes(self) -> Iterator[None]:
         """See LeaseAttempt.last_writes()."""
+        if self._block is not None:
+            raise UnsupportedView("finishing() is called once in a view: its block stays open to the end")
+        if self.store.connection is not self._connection:
+            raise UnsupportedView(
+                "finishing() is called on another thread than the request's, where nobody would commit its writes; "
+                "in an async view call it in a function under sync_to_async(), without thread_sensitive=False"
+            )
         self.store.refuse_block("finishing()")
-        self._block = atomic(using=self.store.database)
-        self._block.__enter__()
+        block = atomic(using=self.store.database)
+        block.__enter__()
+        self._block = block
+        if len(self.store.connection.atomic_blocks) == 1:  # in a test case it would be taken for a hook of the view's
+            self.store.connection.on_commit(self._note_commit)
         try:
             yield
         except BaseException:
             self.undo()
             raise
+
+    def _note_commit(self) -> None:
+        self._committed = True
 
     @property
     def doomed(self) -> bool:
@@ -200,7 +214,9 @@ class DatabaseLease(LeaseAttempt):
             raise
         try:
             self._close(keep=kept)
-        except DatabaseError as error:
+        except LOST as error:
+            if self._committed:
+                raise  # an on_commit hook of the view's, after all is done
             message = f"database {self.store.database!r} was lost while it committed: {error}"
             raise BackendUnavailable(message, committing=True) from error
         return kept
@@ -227,6 +243,16 @@ def _asked(claim: Claim) -> dict[str, Any]:
     }
 
 
+def _answered(answer: Answer) -> dict[str, Any]:
+    return {
+        "state": State.TOMBSTONE if answer.body is None else State.FINISHED,
+        "status": answer.status,
+        "reason": answer.reason[:200],
+        "headers": encoded_headers(answer.headers),
+        "body": answer.body,
+    }
+
+
 def _leased(claim: Claim, owner: UUID) -> dict[str, Any]:
     return {"owner": owner, "leased_until": StoreTime(claim.lease)}
 
@@ -238,23 +264,3 @@ def _standing(row: RequestRecord) -> Standing:
     left = (row.leased_until - row.now) if row.leased_until else timedelta()  # type: ignore[attr-defined]
     record = Record(row.fingerprint, row.binding, answer)
     return Standing(row.owner, finished, row.state == State.HELD, record, row.steps, left.total_seconds())
-
-
-@contextmanager
-def _step_block(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """A transaction that takes no lock before the first write: on SQLite others write while a bank is called."""
-    usual = getattr(connection, "transaction_mode", None)
-    if connection.vendor == "sqlite":
-        connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]
-    block = atomic(using=connection.alias)
-    try:
-        block.__enter__()
-    finally:
-        if connection.vendor == "sqlite":
-            connection.transaction_mode = usual  # type: ignore[attr-defined]
-    try:
-        yield
-    except BaseException as error:
-        block.__exit__(type(error), error, error.__traceback__)
-        raise
-    block.__exit__(None, None, None)

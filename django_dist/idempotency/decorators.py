@@ -6,8 +6,9 @@ from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
 
-from .calls import EXEMPT, GUARDED, guard_call, source_of
+from .calls import guard_call, source_of
 from .handlers import class_of, decorate_class, hook_handlers
+from .marks import EXEMPT, GUARDED, marked, name_of
 from .policy import PolicySource
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -28,14 +29,14 @@ def idempotent(view: Any = None, /, **policy: Any) -> Any:
     """
 
     def decorate(view: Any) -> Any:
+        name = name_of(view)
         if hasattr(view, "_ninja_operation"):
-            raise TypeError(f"{view.__qualname__}: Ninja holds the function already; put @idempotent below @api.post")
-        name = f"{view.__module__}.{view.__qualname__}"
+            raise TypeError(f"{name}: Ninja holds the function already; put @idempotent below @api.post")
         source = source_of(name, policy)
         if isinstance(view, type):
             decorate_class(view, source)
             return view
-        if view.__name__ == "dispatch":
+        if name.endswith(".dispatch"):
             raise TypeError(f"{name}: decorate the class itself: around dispatch() its checks would come too late")
         if class_of(view) is not None:
             return _with_source(view, source)
@@ -79,5 +80,5 @@ def idempotency_exempt(view: View) -> View:
     A login view needs it when its count of refused attempts must last: under a key, a refused
     attempt is recorded once and replayed without being counted again.
     """
-    setattr(view, EXEMPT, True)
-    return view
+    exempt: View = marked(view, EXEMPT)
+    return exempt

@@ -4,6 +4,7 @@ Not tied to a web framework's hooks: middleware.py and calls.py call it.
 """
 
 import logging
+import time
 from typing import Any, Final
 
 from django.core.exceptions import SuspiciousOperation
@@ -14,12 +15,8 @@ from django.http.request import UnreadablePostError
 
 from .. import signals
 from ..exceptions import (
-    AnswerNotKept,
     BackendUnavailable,
-    CredentialsDiffer,
     IdempotencyError,
-    KeyMissing,
-    KeyReused,
     LeaseLost,
     OutcomeHeld,
     OutcomeUnknown,
@@ -28,15 +25,12 @@ from ..exceptions import (
     UnsupportedView,
 )
 from .base import Answer, Attempt, Claim, Record
-from .digests import digest_of
-from .fingerprint import fingerprint_of
-from .keys import EXAMPLE, header_value, parse_key
+from .claims import checked, claim_of
 from .own import Idempotency
 from .policy import Policy
 from .problems import refusal
 from .registry import requests
 from .replay import body_of, discard, to_answer, to_response
-from .scope import NOBODY, binding_of, is_bound, scope_of
 
 log: Final = logging.getLogger("django_dist.idempotency")
 #: A request that could not be read is nobody's final answer.
@@ -54,6 +48,7 @@ class Guard:
         self.failed = self.unreadable = self.unguarded = False
         self.body: bytes | None = None  # of the answer, where it was read on the event loop
         self.body_read = False
+        self.took = 0.0  # seconds that the claim took, a wait for another try included
 
     @property
     def own(self) -> Idempotency:
@@ -68,11 +63,15 @@ class Guard:
 
     def enter(self, user: Any) -> HttpResponseBase | None:
         """Claim the request; return what to answer instead of running the view, or None to run it."""
+        started = time.perf_counter()
         try:
-            self.claim = self._read(user)
-            if self.claim is None:
-                return None
-            found = self._take(self.claim)
+            try:
+                self.claim = claim_of(self.request, self.own, user, self.policy, self.view)
+                if self.claim is None:
+                    return None
+                found = self._take(self.claim)
+            finally:
+                self.took = time.perf_counter() - started
         except IdempotencyError as error:
             return self._refuse(error)
         except BackendUnavailable as error:
@@ -87,30 +86,10 @@ class Guard:
         self._tell(signals.request_claimed)
         return None
 
-    def _read(self, user: Any) -> Claim | None:
-        """Return what to ask the store; None without a key. No store is asked here."""
-        policy = self.policy
-        found = header_value(self.request, policy.header)
-        if found is None:
-            if policy.required:
-                name = policy.header[0]
-                raise KeyMissing(f'The header {name} is required. Example: {name}: "{EXAMPLE}"')
-            return None
-        key = parse_key(*found, policy.key_format)
-        label, space = scope_of(self.request, user, policy)
-        self.own.key, self.own.digest = key, digest_of(["request", space, key])
-        return Claim(
-            digest=self.own.digest,
-            fingerprint=fingerprint_of(self.request, policy),
-            binding=binding_of(self.request, policy) if label == NOBODY else None,
-            scope=label,
-            view=self.view,
-            ttl=float(policy.ttl),
-            wait=float(policy.wait),
-            lease=float(policy.lease),
-        )
-
     def _take(self, claim: Claim) -> Record | None:
+        if self.own.resumed is not None:
+            self.attempt, self.own.resumed = self.own.resumed, None
+            return None
         using = self.policy.using
         # A lease commits before the view: what ATOMIC_REQUESTS has opened around it is refused by its claim.
         enclosed = None if self.policy.mode == "lease" else self.own.enclosed.get(using)
@@ -119,19 +98,7 @@ class Guard:
         if found is None:
             self.attempt = self.own.attempt = attempt
             return None
-        return self._checked(claim, found)
-
-    def _checked(self, claim: Claim, found: Record) -> Record:
-        """Return ``found`` if it answers ``claim``; raises IdempotencyError."""
-        if found.fingerprint != claim.fingerprint:
-            raise KeyReused("The key was used before, with another method, host, path, query or body.")
-        if found.binding != claim.binding and not is_bound(found.binding, self.request, self.policy):
-            raise CredentialsDiffer("The key was used before, by somebody with other credentials.")
-        if found.answer is None:
-            raise OutcomeHeld("An earlier try ended and nobody knows whether it took effect; an operator decides.")
-        if found.answer.body is None:
-            raise AnswerNotKept("The request took effect. Its answer was too long to keep; read the result anew.")
-        return found
+        return checked(found, claim, self.request, self.policy)
 
     def _again(self, found: Record) -> HttpResponseBase:
         assert found.answer is not None  # noqa: S101  (told to the type checker)
@@ -154,6 +121,8 @@ class Guard:
         self.unreadable = isinstance(error, UNREADABLE) or getattr(error, "default_code", None) == "parse_error"
         if self.attempt is None:
             return None
+        if (instead := self.lost(error)) is not None:
+            return instead
         broken = self.attempt.broken
         self.attempt.undo()
         if isinstance(error, LeaseLost | OutcomeHeld):
@@ -164,6 +133,24 @@ class Guard:
         if isinstance(error, RuntimeError) and "durable" in str(error):
             raise self._unsupported("opens atomic(durable=True)") from error
         return None
+
+    def lost(self, error: BaseException) -> HttpResponseBase | None:
+        """Return what to answer where ``error`` is the loss of the store; None where it is not."""
+        if self.attempt is None:
+            return None
+        if isinstance(error, BackendUnavailable) and self.attempt.outlives:  # of a step, or check()
+            return self._store_lost(error)
+        if not self.attempt.lost(error):
+            return None
+        self.attempt.undo()
+        log.error("%s lost its connection to the store", self.view, exc_info=error, extra=self._facts())
+        return self._refuse(StoreUnavailable("The store was lost and nothing was done; repeat it.", retry_after=1))
+
+    def _store_lost(self, error: BackendUnavailable) -> HttpResponseBase:
+        self.abandon()
+        log.error("%s: %s", self.view, error, extra=self._facts())
+        problem = OutcomeUnknown if error.committing else StoreUnavailable
+        return self._refuse(problem("The store was lost; repeat the request to find out.", retry_after=1))
 
     def _unsupported(self, deed: str) -> UnsupportedView:
         return UnsupportedView(
@@ -196,13 +183,13 @@ class Guard:
         except IdempotencyError as error:  # another request under this key came in between
             return self._refuse(error)
         except BackendUnavailable as error:
-            log.error("%s: %s", self.view, error, extra=self._facts())
             discard(response)
-            problem = OutcomeUnknown if error.committing else StoreUnavailable
-            return self._refuse(problem("The store was lost; repeat the request to find out.", retry_after=1))
-        except BaseException:
+            return self._store_lost(error)
+        except BaseException as error:
             discard(response)
-            raise
+            if (instead := self.lost(error)) is None:
+                raise
+            return instead
         finally:
             self.abandon()
 
@@ -212,6 +199,8 @@ class Guard:
         if not self.wants(response):
             if attempt.doomed and response.status_code < 400:
                 log.error("%s answered %s, and its writes are undone", self.view, response.status_code)
+            if response.status_code < 500:
+                attempt.told()
             return response
         if not self.body_read:
             self.body = body_of(response, self.policy.max_response_bytes)
@@ -224,7 +213,7 @@ class Guard:
         if first is not None:
             assert self.claim is not None  # noqa: S101  (told to the type checker)
             discard(response)
-            return self._again(self._checked(self.claim, first))
+            return self._again(checked(first, self.claim, self.request, self.policy))
         self.attempt = None
         self._tell(signals.request_finished, status=response.status_code)
         return response
@@ -240,7 +229,8 @@ class Guard:
             return None
 
     def _tell(self, signal: Signal, **facts: Any) -> None:
-        signal.send_robust(sender=type(self), request=self.request, digest=self.own.digest, view=self.view, **facts)
+        facts |= {"request": self.request, "digest": self.own.digest, "view": self.view, "took": self.took}
+        signal.send_robust(sender=type(self), **facts)
 
     def _facts(self) -> dict[str, str]:
         return {"digest": str(self.own.digest), "view": self.view}

@@ -4,21 +4,31 @@ Waiting, steps and owners live here, once; a store does one round trip a method.
 store forgets what it has acknowledged.
 """
 
+import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from threading import RLock
 from time import monotonic, sleep
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID, uuid4
 
-from ..exceptions import LeaseLost, RequestInProgress, UnsupportedView
+from django.db import connections
+
+from ..exceptions import BackendUnavailable, LeaseLost, RequestInProgress, UnsupportedView
 from .base import Answer, Attempt, Claim, Record
 from .renewer import renewer
+from .step_block import StepBlock, may_be_undone
 from .steps import Steps
 
+log: Final = logging.getLogger("django_dist.idempotency")
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.1
+LEAVE_IT_OUT: Final = (
+    "which could undo it: leave the atomic block out, and where ATOMIC_REQUESTS is on, mark the view with "
+    "transaction.non_atomic_requests"
+)
 
 
 class Standing(NamedTuple):
@@ -35,7 +45,8 @@ class Standing(NamedTuple):
 class LeaseStore(ABC):
     """What a store does for mode ``lease``, each in one go. All but take() under the owner's condition.
 
-    Every method raises BackendUnavailable where the store does not answer.
+    Every method raises BackendUnavailable where the store does not answer; from finish() its
+    ``committing`` says that the answer may be recorded.
     """
 
     alias: str
@@ -68,9 +79,16 @@ class LeaseStore(ABC):
     def renew(self, owners: dict[UUID, UUID], lease: float) -> None:
         """Begin the leases of ``owners``, by digest, anew; what another has taken is left alone."""
 
-    def in_step(self) -> AbstractContextManager[None]:
+    def in_step(self) -> StepBlock:
         """Return the block in which a step runs and its result is written: both last, or neither."""
-        return nullcontext()
+        self.refuse_block("a step")
+        return StepBlock()
+
+    def refuse_block(self, what: str) -> None:
+        """Raise UnsupportedView inside a transaction: it could undo writes whose record stays, or the record."""
+        for connection in connections.all(initialized_only=True):
+            if may_be_undone(connection):
+                raise UnsupportedView(f"{what} stands in a transaction of {connection.alias!r}, {LEAVE_IT_OUT}")
 
 
 class LeaseAttempt(Attempt):
@@ -79,18 +97,19 @@ class LeaseAttempt(Attempt):
     outlives: ClassVar[bool] = True
 
     def __init__(self, store: LeaseStore, max_run: float) -> None:
-        self.store, self._max_run = store, max_run
+        self.store, self.max_run = store, max_run
         self.owner = uuid4()
-        self.claimed: Claim | None = None
+        self.claimed: Claim | None = None  # until the try has ended
         self.steps = Steps()
+        self.stepping = RLock()  # a view may have threads of its own: one step at a time
 
     def claim(self, claim: Claim) -> Record | None:
         """See Attempt.claim(); a request whose lease has run out is taken over, also by one that waits."""
-        self.refuse_foreign_block(claim)
+        self.store.refuse_block(f"{claim.view} with mode='lease'")
         for pause in _pauses(claim.wait):
             standing = self.store.take(claim, self.owner)
             if standing.owner == self.owner:
-                self._begin(claim, standing)
+                self.begin(claim, standing.steps)
                 return None
             # What is finished or held answers, and another request under the key need not wait to be refused.
             if standing.finished or standing.held or standing.record.fingerprint != claim.fingerprint:
@@ -98,22 +117,20 @@ class LeaseAttempt(Attempt):
             sleep(min(pause, max(standing.left, FIRST_PAUSE_S)))
         raise RequestInProgress("the first request with this key still runs", retry_after=1)
 
-    def _begin(self, claim: Claim, standing: Standing) -> None:
-        self.claimed, self.steps = claim, Steps.read(standing.steps)
-        renewer.add(self.store, claim, self.owner, self._max_run)
+    def begin(self, claim: Claim, steps: str | None) -> None:
+        """Go on from ``steps``, with a digest that the store says is this try's own."""
+        self.claimed, self.steps, self._digest = claim, Steps.read(steps), claim.digest
+        renewer.add(self.store, claim, self.owner, self.max_run)
 
     @property
     def digest(self) -> UUID:
         """The digest that this try has claimed."""
-        assert self.claimed is not None  # noqa: S101  (told to the type checker)
-        return self.claimed.digest
-
-    def refuse_foreign_block(self, claim: Claim) -> None:
-        """Raise UnsupportedView where a transaction stands around the view that would undo what is claimed."""
+        return self._digest
 
     def keep(self, *, steps: bool = False) -> None:
         """Begin the lease anew, and write the steps; raises LeaseLost, and then nothing is written."""
-        assert self.claimed is not None  # noqa: S101  (told to the type checker)
+        if self.claimed is None:
+            raise LeaseLost("This try has ended.", retry_after=1)
         if not self.store.keep(self.claimed, self.owner, self.steps.text() if steps else None):
             raise LeaseLost("The lease ran out and another try took over.", retry_after=1)
 
@@ -135,10 +152,12 @@ class LeaseAttempt(Attempt):
 
     def finish(self, answer: Answer) -> Record | None:
         """See Attempt.finish(); what another try that took over has recorded is the answer of this one, too."""
-        claim = self._end()
-        if self.write(claim, answer):
-            return None
-        standing = self.store.look(claim.digest)
+        if self.claimed is not None:
+            written = self.write(self.claimed, answer)
+            self._end()
+            if written:
+                return None
+        standing = self.store.look(self.digest)
         if standing is None or not (standing.finished or standing.held):
             raise LeaseLost("The lease ran out and another try took over.", retry_after=1)
         return standing.record
@@ -156,12 +175,28 @@ class LeaseAttempt(Attempt):
     def undo(self) -> None:
         """See Attempt.undo(); steps that have ended stay."""
 
+    def told(self) -> None:
+        """See Attempt.told(); nobody but the client runs it again."""
+        if self.claimed is not None:
+            self.claimed = self.claimed._replace(kept=None)
+
     def abandon(self) -> None:
-        """See Attempt.abandon(). Without steps nothing of the request is left; what is kept is for the next try."""
+        """See Attempt.abandon(). Without steps nothing of the request is left; what is kept is for the next try.
+
+        Where the store does not answer, the request is free when its lease has run out.
+        """
         self.undo()
         if self.claimed is not None:
             claim = self._end()
-            self.store.release(claim, self.owner, self.steps.text() if self.steps or claim.kept else None)
+            try:
+                self.store.release(claim, self.owner, self.steps.text() if self.steps or claim.kept else None)
+            except BackendUnavailable as error:
+                log.warning("%s is not let go, its lease has to run out: %s", claim.view, error)
+
+    def lapse(self) -> None:
+        """End this try, and leave what stands to the next one, when the lease has run out: nobody knows what stands."""
+        if self.claimed is not None:
+            self._end()
 
     def hold(self, why: str) -> None:
         """End this try and keep the request for an operator; raises LeaseLost."""

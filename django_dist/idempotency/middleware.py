@@ -10,14 +10,15 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver
 
 from .body import keep_copy
-from .calls import EXEMPT, GUARDED, headers_in_use, open_guard, user_of
+from .calls import headers_in_use, open_guard, user_of
 from .guard import Guard
 from .handlers import class_of, hook_handlers
 from .keys import header_value
-from .own import Idempotency
+from .marks import EXEMPT, GUARDED, is_marked, name_of
+from .own import RESUMED, Idempotency
 from .policy import SAFE, UNSAFE, PolicySource, all_views
 from .registry import requests
-from .replay import abody_of
+from .replay import abody_of, discard
 
 #: What guards the views that nobody decorated, where the site says ``all_views``: every unsafe request.
 SITE: Final = PolicySource("DIST_IDEMPOTENCY['default']['POLICY']", {}, {"methods": sorted(UNSAFE)})
@@ -44,6 +45,8 @@ class IdempotencyMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         """Return the answer of the view, or of its first run; a coroutine under ASGI."""
         own = request.idempotency = Idempotency()  # type: ignore[attr-defined]
+        if (resumed := getattr(request, RESUMED, None)) is not None:
+            own.resume(resumed)
         own.carries_key = request.method not in SAFE and self._carries_key(request)
         if own.carries_key:
             keep_copy(request)
@@ -59,7 +62,7 @@ class IdempotencyMiddleware:
         try:
             response: HttpResponseBase = await self.get_response(request)
             if own.guard is not None or own.enclosed:
-                await _aread(own.guard, response)
+                response = await _aread(own.guard, response)
                 response = await sync_to_async(_leave, thread_sensitive=True)(own, response)
             own.guard, ended = None, True
             return response
@@ -98,7 +101,7 @@ class IdempotencyMiddleware:
 
     def _undecorated(self, request: HttpRequest, view: Any, own: Idempotency) -> Guard | None:
         """Return a guard for ``view`` if ``all_views`` is on and the view has no inside to be guarded at."""
-        if not all_views() or hasattr(view, GUARDED) or hasattr(view, EXEMPT):
+        if not all_views() or is_marked(view, GUARDED) or is_marked(view, EXEMPT):
             return None
         behind = class_of(view)
         if behind is not None and (hasattr(behind, GUARDED) or hasattr(behind, EXEMPT)):
@@ -106,7 +109,7 @@ class IdempotencyMiddleware:
         if hook_handlers(view):
             own.pending = SITE
             return None
-        return open_guard(request, SITE, f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}")
+        return open_guard(request, SITE, name_of(view))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Roll back before any other middleware writes about ``exception``; answer it where it is of ours."""
@@ -136,11 +139,20 @@ def _abandon(own: Idempotency) -> None:
         attempt.abandon()
 
 
-async def _aread(guard: Guard | None, response: HttpResponseBase) -> None:
+async def _aread(guard: Guard | None, response: Any) -> HttpResponseBase:
     """Read a stream that only the event loop can read, before its answer is recorded on a thread."""
-    if guard is not None and response.streaming and response.is_async and guard.wants(response):  # type: ignore[attr-defined]
-        guard.body = await abody_of(response, guard.policy.max_response_bytes)  # type: ignore[arg-type]
-        guard.body_read = True
+    if guard is None or not response.streaming or not response.is_async or not guard.wants(response):
+        return response  # type: ignore[no-any-return]
+    try:
+        guard.body = await abody_of(response, guard.policy.max_response_bytes)
+    except BaseException as error:
+        discard(response)
+        instead = await sync_to_async(guard.lost, thread_sensitive=True)(error)
+        if instead is None:
+            raise
+        return instead
+    guard.body_read = True
+    return response  # type: ignore[no-any-return]
 
 
 def _note_failure(sender: Any, request: HttpRequest | None = None, **_: Any) -> None:

@@ -44,6 +44,10 @@ class Policy:
     mode: str = "atomic"  # record and writes in one transaction; "lease": effects may lie outside the database
     lease: float = 30.0  # mode "lease": seconds after which a holder that is not heard of loses the request
     max_run: float = 600.0  # mode "lease": seconds after which the lease of a view that still runs is renewed no more
+    completes: bool = False  # mode "lease": what is left unfinished is run to its end by dist_complete
+    keep_request: str | None = None  # for completes: "plain", or "encrypted" with a key made from SECRET_KEY
+    keep_headers: tuple[str, ...] = ("Accept", "Accept-Language")  # kept beside the key's and the body's own
+    max_request_bytes: int = 2**20  # the body of a longer request is not kept, so its client alone can repeat it
     record: str | Keep = "final"  # "final": below 500; "all": 5xx too; "success": below 400; or a function
     on_unavailable: str = "refuse"  # or "run": run unguarded while the store is down
     credentials: tuple[str, ...] = ("Authorization", "X-API-Key")  # what binds a record where nobody is known
@@ -65,7 +69,22 @@ CHOICES: Final = {
     "scope": frozenset({"user", "credentials"}),
     "on_unavailable": frozenset({"refuse", "run"}),
     "mode": frozenset({"atomic", "lease"}),
+    "keep_request": frozenset({"plain", "encrypted"}),
 }
+#: What tells who somebody is: never kept, whatever a policy says.
+SECRET_HEADERS: Final = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token", "x-csrftoken"}
+)
+#: The smallest value of each number.
+LEAST: Final = {
+    "ttl": 1,
+    "wait": 0,
+    "lease": 0.1,
+    "max_run": 0.1,
+    "max_response_bytes": 0,
+    "max_request_bytes": 0,
+}
+DEFAULTS: Final = Policy()
 HOOKS: Final = ("scope", "fingerprint", "record", "problem")
 
 
@@ -79,7 +98,7 @@ def make_policy(where: str, keywords: Mapping[str, Any]) -> Policy:
     """Return the policy of ``keywords``; raises InvalidBackend for a value that cannot be meant."""
     check_names(where, keywords)
     values = dict(keywords)
-    for name in ("methods", "header", "credentials", "replay_headers"):
+    for name in ("methods", "header", "credentials", "replay_headers", "keep_headers"):
         if isinstance(values.get(name), str):
             values[name] = (values[name],)
         elif values.get(name) is not None:
@@ -97,18 +116,21 @@ def make_policy(where: str, keywords: Mapping[str, Any]) -> Policy:
 def _check_values(where: str, policy: Policy) -> None:
     for name, choices in CHOICES.items():
         value = getattr(policy, name)
-        if value not in choices and not (name in HOOKS and callable(value)):
+        if value not in choices and not (name in HOOKS and callable(value)) and value != getattr(DEFAULTS, name):
             function = ", or a function" if name in HOOKS else ""
             raise InvalidBackend(f"{where}: {name}={value!r} is not one of {sorted(choices)}{function}")
     for name in ("fingerprint", "problem"):
         if getattr(policy, name) is not None and not callable(getattr(policy, name)):
             raise InvalidBackend(f"{where}: {name}={getattr(policy, name)!r} is not a function or its dotted path")
-    for name, least in (("ttl", 1), ("wait", 0), ("max_response_bytes", 0), ("lease", 0.1), ("max_run", 0.1)):
+    for name, least in LEAST.items():
         value = getattr(policy, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
             raise InvalidBackend(f"{where}: {name}={value!r} is not a number of at least {least}")
     if not policy.header or not policy.methods:
         raise InvalidBackend(f"{where}: header and methods must name at least one")
+    secret = SECRET_HEADERS | {name.lower() for name in policy.credentials}
+    if found := sorted(name for name in policy.keep_headers if name.lower() in secret):
+        raise InvalidBackend(f"{where}: keep_headers names {found}: credentials are never kept; leave them out")
 
 
 class PolicySource:

@@ -34,11 +34,10 @@ def _kept(name: str, policy: Policy) -> bool:
 
 def to_response(answer: Answer) -> HttpResponse:
     """Return the first answer again, marked as a replay."""
-    response = HttpResponse(answer.body or b"", status=answer.status, reason=answer.reason)
-    del response["Content-Type"]  # Django's default; the answer brings its own, or had none
-    for name, value in answer.headers:
-        response[name] = value
-    response[REPLAYED] = "true"
+    headers = {**dict(answer.headers), REPLAYED: "true"}
+    response = HttpResponse(answer.body or b"", status=answer.status, reason=answer.reason, headers=headers)
+    if "Content-Type" not in headers and not any(name.lower() == "content-type" for name in headers):
+        del response["Content-Type"]  # Django's default; the answer had none
     return response
 
 

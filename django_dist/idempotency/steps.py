@@ -50,6 +50,10 @@ class Steps:
         """Return whether an earlier try called ``name`` and was not heard of again."""
         return self._known.get(name, {}).get(CALLED, False) is True
 
+    def unknown(self) -> list[str]:
+        """Return the names of the steps that were called and not heard of again."""
+        return [name for name in self._known if self.is_unknown(name)]
+
     def result(self, name: str) -> Any:
         """Return the result of ``name``, a new object at each call."""
         return json.loads(json.dumps(self._known[name][RESULT]))

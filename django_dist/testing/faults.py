@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import sleep
 from typing import Any, Final
 from unittest import SkipTest
 
@@ -135,6 +136,30 @@ def kill(alias: str, session: int) -> None:
         cursor.execute(killing[connections[alias].vendor], [session])
 
 
+def end_when_idle(alias: str) -> None:
+    """Let the server end this thread's session for standing idle in its transaction, and return when it has."""
+    session, vendor = session_of(alias), connections[alias].vendor
+    limit = {
+        "postgresql": "SET LOCAL idle_in_transaction_session_timeout = '10ms'",
+        "mysql": "SET SESSION wait_timeout = 1",  # whole seconds
+    }
+    asking = {
+        "postgresql": "SELECT 1 FROM pg_stat_activity WHERE pid = %s",
+        "mysql": "SELECT 1 FROM information_schema.processlist WHERE id = %s",
+    }
+    with connections[alias].cursor() as cursor:
+        cursor.execute(limit[vendor])
+    other = connections[alias].copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(asking[vendor], [session])
+            while cursor.fetchone():
+                sleep(0.01)
+                cursor.execute(asking[vendor], [session])
+    finally:
+        other.close()
+
+
 def session_of(alias: str) -> int:
     """Return what kill() takes for the connection of this thread."""
     asking = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}
@@ -150,7 +175,7 @@ def blocked(alias: str) -> bool:
         "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
         # Who waits is still at its statement; innodb_trx would tell, but stands still while it is asked often.
         "mysql": "SELECT count(*) FROM information_schema.processlist"
-        " WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%%INTO django_dist_request%%'",
+        " WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%%INTO django_dist%%'",
     }
     statement = asking.get(connections[alias].vendor)
     if statement is None:
@@ -159,3 +184,11 @@ def blocked(alias: str) -> bool:
         cursor.execute(statement, [])
         (count,) = cursor.fetchone()
     return bool(count)
+
+
+class Timeout(Exception):
+    """As clients of HTTP name theirs: no TimeoutError of Python's."""
+
+
+class ReadTimeout(Timeout):
+    """One of several kinds."""

@@ -1,30 +1,23 @@
 """What every conformance suite stands on: settings, requests sync and async, threads of their own, and counts."""
 
 import json
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.test import AsyncClient, Client, TransactionTestCase, override_settings
+from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from ..idempotency.replay import REPLAYED
 from ..models import RequestRecord
+from .case import DatabaseCase
 from .stage import VIEWS, Detail, Effect, View
-
-if TYPE_CHECKING:
-    Base = TransactionTestCase
-else:
-    Base = object
-PATIENCE_S = 10  # after which a thread that should have come is given up
 
 
 @dataclass(frozen=True)
@@ -47,44 +40,24 @@ class Reply:
         return json.loads(self.body)
 
 
-class Harness(Base):
+class Harness(DatabaseCase):
     """Mixed into TransactionTestCase: one database of effects, asked over HTTP.
 
     ``database`` is the alias of DATABASES whose effects are counted, ``asynchronous`` sends every
     request through the ASGI handler to an async view.
     """
 
-    database: ClassVar[str] = DEFAULT_DB_ALIAS
+    tables = (Effect, Detail)
     asynchronous: ClassVar[bool] = False
     middleware: ClassVar[list[str]] = [
         "django_dist.testing.stage.visitor_middleware",
         "django_dist.idempotency.IdempotencyMiddleware",
     ]
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        cls.databases = {DEFAULT_DB_ALIAS, cls.database}
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        with connections[cls.database].schema_editor() as editor:
-            editor.create_model(Effect)
-            editor.create_model(Detail)
-        cls.addClassCleanup(cls._drop)
-
-    @classmethod
-    def _drop(cls) -> None:
-        with connections[cls.database].schema_editor() as editor:
-            editor.delete_model(Detail)
-            editor.delete_model(Effect)
-
     def setUp(self) -> None:
         super().setUp()
         self.key = str(uuid.uuid4())
         self.place = "async" if self.asynchronous else "sync"
-        self._threads: list[threading.Thread] = []
-        self.addCleanup(self._clean)
         settings = override_settings(
             ROOT_URLCONF="django_dist.testing.stage",
             MIDDLEWARE=self.middleware,
@@ -106,19 +79,11 @@ class Harness(Base):
         """Return a context in which the site's policy has ``keywords``."""
         return override_settings(DIST_IDEMPOTENCY={"default": {**self.store(), "POLICY": keywords}})
 
-    def _clean(self) -> None:
-        for thread in self._threads:
-            thread.join(PATIENCE_S)
+    def empty(self) -> None:
+        """See DatabaseCase.empty(); what a view is and what is recorded go, too."""
+        super().empty()
         VIEWS.clear()
-        connection = connections[self.database]
-        left_open = connection.in_atomic_block
-        if left_open:  # must not spoil the next test
-            connection.close()
-            del connections[self.database]
-        Detail.objects.using(self.database).all().delete()
-        Effect.objects.using(self.database).all().delete()
         self.records().delete()
-        self.assertFalse(left_open, "a transaction was left open")
 
     # -- what a view does, and what came of it --
 
@@ -184,31 +149,6 @@ class Harness(Base):
             return async_to_sync(_asend)(client, method, url, body, content_type, sent)
         response = client.generic(method, url, body, content_type, headers=sent)
         return _read(response, b"".join(response) if response.streaming else response.content)
-
-    # -- threads and clocks --
-
-    def aside(self, call: Callable[..., Any], *args: Any, **keywords: Any) -> "Future[Any]":
-        """Run ``call`` on a thread of its own, with connections of its own."""
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(call(*args, **keywords))
-            except BaseException as error:  # noqa: BLE001  (raised by result())
-                future.set_exception(error)
-            finally:
-                connections.close_all()
-
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return future
-
-    def skip_unless_shared(self) -> None:
-        """Skip where a thread cannot have a connection of its own: SQLite in memory."""
-        connection = connections[self.database]
-        if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
-            self.skipTest("threads share the one connection of a SQLite database in memory: give TEST NAME a file")
 
     # -- what must hold --
 

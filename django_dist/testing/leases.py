@@ -15,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from ..exceptions import UnsupportedView
 from ..idempotency.lease import LeaseAttempt
 from ..idempotency.renewer import renewer
+from .case import PATIENCE_S
 from .faults import rerouted
-from .harness import PATIENCE_S, Harness, Reply, text
+from .harness import Harness, Reply, text
 from .stage import View
 
 SHORT_S = 0.3  # a lease that a test can outlive
@@ -34,6 +35,7 @@ class LeaseHarness(Harness):
 
     def setUp(self) -> None:
         super().setUp()
+        self.addCleanup(self._assert_nothing_is_renewed)
         settings = self.policy()
         settings.enable()
         self.addCleanup(settings.disable)
@@ -41,6 +43,16 @@ class LeaseHarness(Harness):
     def policy(self, **keywords: Any) -> override_settings:
         """See Harness.policy()."""
         return super().policy(**{"mode": "lease", **keywords})
+
+    def _assert_nothing_is_renewed(self) -> None:
+        left = [held.view for held in renewer._held.values()]
+        renewer._held.clear()
+        self.assertEqual(left, [], "leases are renewed of requests that have ended")
+
+    def skip_unless_committed(self) -> None:
+        """Skip where the store does not commit what the view writes."""
+        if not self.commits_writes:
+            self.skipTest("this store does not commit what the view writes")
 
     def lose(self, request: HttpRequest) -> LeaseAttempt:
         """Let the lease of a view at work run out, as if its process stood still; return its try."""
@@ -133,7 +145,7 @@ class Leases(LeaseHarness):
             done.wait(PATIENCE_S)
             return text("slow", status=201)
 
-        with self.policy(lease=SHORT_S, wait=4 * SHORT_S):
+        with self.policy(lease=1.0, wait=2.0):
             first = self.aside(self.post, slow)
             self.assertTrue(at_work.wait(PATIENCE_S))
             self.assert_problem(self.post(slow), 409, "in-progress")
@@ -225,8 +237,7 @@ class Leases(LeaseHarness):
             self.assert_problem(self.post(late), 409, "in-progress")
 
     def test_lease_lost_takes_the_last_writes_along(self) -> None:
-        if not self.commits_writes:
-            self.skipTest("this store does not commit what the view writes")
+        self.skip_unless_committed()
 
         def late(request: HttpRequest) -> HttpResponseBase:
             self.effect("early")
@@ -241,8 +252,7 @@ class Leases(LeaseHarness):
         self.assertEqual((self.effects(), self.effects(what="early")), (1, 1))
 
     def test_last_writes_are_committed_with_the_answer_alone(self) -> None:
-        if not self.commits_writes:
-            self.skipTest("this store does not commit what the view writes")
+        self.skip_unless_committed()
 
         def view(request: HttpRequest) -> HttpResponseBase:
             before = self.effects()
@@ -264,8 +274,6 @@ class Leases(LeaseHarness):
         self.assertEqual(self.effects(), 1)
 
     def test_lease_under_atomic_requests_is_an_error_that_names_the_mend(self) -> None:
-        if not self.commits_writes:
-            self.skipTest("this store is in no transaction")
         refused = self.assertRaisesRegex(UnsupportedView, "non_atomic_requests")
         with rerouted(self.database, ATOMIC_REQUESTS=True), refused:
             self.post(place="sync", raises=True)

@@ -59,16 +59,6 @@ class Outcomes(Harness):
         with proxied(self.database) as proxy:
             return self.post(order)
 
-    def test_line_cut_in_the_view_is_an_error_and_the_repeat_runs(self) -> None:
-        def order(request: HttpRequest) -> HttpResponseBase:
-            proxy.cut_at = b"INSERT"
-            return self.order(request)
-
-        with proxied(self.database) as proxy:
-            self.assertGreaterEqual(self.post(order).status, 500)
-        self.assert_once()
-        self.assertEqual(self.effects(), 1)
-
     def test_durable_block_is_an_error_that_names_view_and_way_out(self) -> None:
         def durable(request: HttpRequest) -> HttpResponseBase:
             self.effect()

@@ -12,14 +12,15 @@ from django.http import HttpRequest, HttpResponseBase
 
 from ..clock import StoreNow
 from ..idempotency.registry import requests
+from .case import PATIENCE_S
 from .faults import blocked, kill, rerouted, session_of
-from .harness import PATIENCE_S, Harness, Reply, text
+from .harness import Harness, Reply, text
 
 CROWD = 8
 
 
-class Races(Harness):
-    """Rows of the table: repeat while the first runs; expired or purged this instant."""
+class SlowFirst(Harness):
+    """A first request that ends when the test says so, and repeats that come meanwhile."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -34,12 +35,6 @@ class Races(Harness):
         self.started.set()
         self.go.wait(PATIENCE_S)
         return text("done", status=201)
-
-    def lingering(self, request: HttpRequest) -> HttpResponseBase:
-        """Take an order, and leave the others time to come in between."""
-        self.runs.append(self.effect())
-        time.sleep(0.05)
-        return text(str(self.runs[-1]), status=201)
 
     def begin(self) -> "Future[Reply]":
         """Start a first request, and return when its view runs."""
@@ -59,6 +54,16 @@ class Races(Harness):
         while not condition():
             self.assertLess(time.monotonic(), deadline, "it never came")
             time.sleep(0.01)
+
+
+class Races(SlowFirst):
+    """Rows of the table: repeat while the first runs; expired or purged this instant."""
+
+    def lingering(self, request: HttpRequest) -> HttpResponseBase:
+        """Take an order, and leave the others time to come in between."""
+        self.runs.append(self.effect())
+        time.sleep(0.05)
+        return text(str(self.runs[-1]), status=201)
 
     def hasty(self) -> AbstractContextManager[Any]:
         """Let SQLite wait briefly for its writer; the other databases do as the policy says."""

@@ -139,7 +139,93 @@ def after_fingerprint(page: types.ModuleType) -> None:
     assert told == [(201, None), (201, "true"), (422, None)]
 
 
+def after_messages(page: types.ModuleType) -> None:
+    """Each handler twice, by itself, by Celery, by a task, as a command and in a batch."""
+    import asyncio
+    from functools import partial
+
+    message = {"id": "m-1", "item": "tea"}
+    for handle in (
+        partial(page.take_order, message),
+        partial(page.Command().handle),
+        partial(page.refund, message),
+        partial(page.take_orders, [{"id": "m-2", "item": "tea"}] * 2),
+        lambda: asyncio.run(page.greet(message)),
+        *([lambda: page.pack.enqueue(7)] if hasattr(page, "pack") else []),
+    ):
+        before = Order.objects.count()
+        handle()
+        handle()
+        assert Order.objects.count() == before + 1, handle
+    order = Order.objects.create(item="tea")
+    for paid in (True, False):
+        page.order_paid.apply(args=[order.pk], throw=True)
+        assert Order.objects.get(pk=order.pk).paid is paid
+        Order.objects.filter(pk=order.pk).update(paid=False)
+    assert page.refund(message) == page.refund(message)
+    assert page.refund(message) is not None
+
+
 def after_readme(page: types.ModuleType) -> None:
     """The one screen of code."""
     twice("/orders")
     assert problem("/orders") == "key-missing"
+
+
+def after_complete(page: types.ModuleType) -> None:
+    """A request that fails after its charge is completed by the command, and its client gets the answer."""
+    from io import StringIO
+
+    from django.core.management import call_command
+
+    sent, create, out = {"Idempotency-Key": str(uuid.uuid4())}, Order.objects.create, StringIO()
+    Order.objects.create = None  # type: ignore[method-assign, assignment]
+    assert Client(raise_request_exception=False).post("/orders", headers=sent).status_code == 500
+    Order.objects.create = create  # type: ignore[method-assign]
+    call_command("dist_complete", backoff_s=0, stdout=out)
+    assert out.getvalue().startswith("1 completed"), out.getvalue()
+    again = Client().post("/orders", headers=sent)
+    assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (201, "true")
+    assert (len(page.charges), Order.objects.count()) == (1, 1)
+
+
+def after_versions(page: types.ModuleType) -> None:
+    """If-Match in a view and a viewset, and the version in a body."""
+    from shop.models import Product
+
+    product = Product.objects.create(name="tea")
+
+    def put(path: str, body: Any, **headers: str) -> Any:
+        return Client().put(path.format(product.pk), body, "application/json", headers=headers)
+
+    told = [put("/products/{}", "green tea", **{"If-Match": tag}).status_code for tag in ('"1"', '"1"')]
+    assert told == [200, 412]
+    for tag, status in (({}, 428), ({"If-Match": '"1"'}, 412), ({"If-Match": '"2"'}, 200)):
+        assert put("/api/products/{}/", {"name": "black tea"}, **tag).status_code == status
+    answers = [put("/api/edits/{}/", {"name": name, "version": 3}) for name in ("oolong", "white tea")]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert answers[1].json()["changes"] == {"name": {"mine": "white tea", "theirs": "oolong"}}
+    edit_in_a_form(page, product)
+
+
+def edit_in_a_form(page: types.ModuleType, product: Any) -> None:
+    """Send one form twice, as two editors who have opened it at once."""
+    from django.template import engines
+    from django.test import override_settings
+
+    def template(*_: Any) -> list[Any]:
+        return ["form.html"]
+
+    loaders = [("django.template.loaders.locmem.Loader", {"form.html": "{{ form.version_token }}{{ form.errors }}"})]
+    setting = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": loaders}}]
+    page.EditProduct.get_template_names = template
+    client, path = login(), f"/edit/{product.pk}"
+    with override_settings(TEMPLATES=setting):
+        assert engines.all()
+        shown = client.get(path).content.decode()
+        token = shown.partition('value="')[2].partition('"')[0]
+        answers = [
+            client.post(path, {"name": name, "stock": 1, "version_token": token}) for name in ("mate", "rooibos")
+        ]
+    assert [answer.status_code for answer in answers] == [302, 200]
+    assert "Name is now" in answers[1].content.decode()

@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: Run as a whole, in a project of its own, by test_tutorial.py.
-TUTORIAL = DOCS / "tutorial.md"
+#: Each is run as a whole, in a project of its own, by test_tutorial.py.
+TUTORIALS = (DOCS / "tutorial.md", DOCS / "tutorial-versions.md")
 
 
 @dataclass(frozen=True)

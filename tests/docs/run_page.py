@@ -5,6 +5,7 @@ A process of its own a page, so that its settings, models and URLs touch no othe
 
 import ast
 import os
+import re
 import sys
 import types
 import unittest
@@ -18,7 +19,9 @@ from django.conf import settings
 from django.core.management import call_command
 from reading import Block, blocks, name_of
 
-DJANGO_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
+#: The first line of a block that older versions of Django cannot run.
+SINCE = re.compile(r"# Django (\d+)\.(\d+) and later\n")
+DJANGO_APPS = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "messages", "sessions")]
 
 
 def main(page: Path, directory: Path) -> None:
@@ -28,6 +31,9 @@ def main(page: Path, directory: Path) -> None:
     module = types.ModuleType("page")
     sys.modules["page"] = module
     for block in blocks(page, "python"):
+        if (wanted := SINCE.match(block.text)) and (int(wanted[1]), int(wanted[2])) > django.VERSION:
+            print(f"not run on Django {django.get_version()}: {name_of(page)}, line {block.line}")
+            continue
         code = "\n" * (block.line - 1) + block.text
         if is_settings(block):
             check_settings(block)
@@ -91,7 +97,7 @@ def check_settings(block: Block) -> None:
     apps = [name for name in names.get("INSTALLED_APPS", []) if name is not ...]
     assert {"django_dist"} >= set(apps), apps
     if "DIST_IDEMPOTENCY" in names:
-        check_policies(names["DIST_IDEMPOTENCY"])
+        check_policies(names["DIST_IDEMPOTENCY"], names.get("CACHES", settings.CACHES))
 
 
 def check_database(alias: str, entry: dict[str, Any]) -> None:
@@ -106,14 +112,14 @@ def check_database(alias: str, entry: dict[str, Any]) -> None:
     handler[alias].get_connection_params()
 
 
-def check_policies(entries: dict[str, Any]) -> None:
+def check_policies(entries: dict[str, Any], caches: dict[str, Any]) -> None:
     """Build store and policy of every alias."""
     from django.test import override_settings
 
     from django_dist.idempotency.policy import make_policy, site_keywords
     from django_dist.idempotency.registry import requests
 
-    with override_settings(DIST_IDEMPOTENCY=entries):
+    with override_settings(DIST_IDEMPOTENCY=entries, CACHES=caches):
         for alias in entries:
             assert requests[alias]
             assert make_policy(alias, site_keywords(alias))

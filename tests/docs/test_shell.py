@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, get_commands, load_command_class
 
-from docs.reading import ROOT, TUTORIAL, name_of, pages, shell_lines
+from docs.reading import ROOT, TUTORIALS, name_of, pages, shell_lines
 
-PAGES = [page for page in pages() if page != TUTORIAL]  # that one is run
+PAGES = [page for page in pages() if page not in TUTORIALS]  # these are run
 EXTRA = re.compile(r"django-dist\[([\w,-]+)\]")
 
 

@@ -13,7 +13,7 @@ from shutil import which
 
 import pytest
 
-from docs.reading import TUTORIAL, blocks
+from docs.reading import TUTORIALS, blocks, name_of
 
 #: Done by the test: a directory of its own, and an environment that has all this.
 SKIPPED = re.compile(r"(mkdir|python3 -m venv|pip install) ")
@@ -54,7 +54,8 @@ def write(project: Path, text: str) -> None:
         file.write(text)
 
 
-def test_tutorial_prints_what_it_says(project: Path) -> None:
+@pytest.mark.parametrize("page", TUTORIALS, ids=name_of)
+def test_tutorial_prints_what_it_says(page: Path, project: Path) -> None:
     for tool in NEEDED:
         if which(tool) is None:
             pytest.skip(f"the tutorial types {tool}, which is not installed here")
@@ -80,7 +81,7 @@ def test_tutorial_prints_what_it_says(project: Path) -> None:
         assert len(told) == len(script) + 1, done.stderr
         script.clear()
 
-    for block in blocks(TUTORIAL, "python", "console"):
+    for block in blocks(page, "python", "console"):
         if block.language == "python":
             play()
             write(project, block.text)

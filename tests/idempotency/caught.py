@@ -4,6 +4,13 @@ RIGHTS = "test_nobody_with_other_credentials_is_refused_and_the_view_does_not_ru
 OTHER = "test_other_request_under_the_key_is_refused_and_the_view_does_not_run"
 CLOSED = "test_closed_connection_is_an_error_that_names_view_and_way_out"
 STALE = "test_repeat_gets_no_cookie_no_date_and_nothing_of_the_connection"
+LOSSES = [
+    "test_line_cut_in_the_view_is_503_and_the_repeat_runs",
+    "test_session_that_the_server_ends_in_the_view_is_503_and_the_repeat_runs",
+    "test_session_that_ends_by_its_own_time_out_is_503_and_the_repeat_runs",
+    "test_loss_in_an_error_of_the_views_own_is_503",
+    "test_loss_in_a_stream_is_503_and_the_repeat_runs",
+]
 
 CAUGHT = {
     "key_need_not_be_there": ["test_missing_key_is_400_where_required_and_no_store_is_asked"],
@@ -151,15 +158,24 @@ CAUGHT = {
     "postgresql_takes_a_lost_commit_for_a_failure": [
         "test_line_cut_before_the_commit_arrives_is_503_and_the_repeat_runs",
         "test_line_cut_before_the_commit_is_answered_is_503_and_the_repeat_a_replay",
+        "test_loss_that_the_view_does_not_see_is_503_of_unknown_outcome",
     ],
-    "postgresql_takes_a_lost_line_for_success": ["test_line_cut_in_the_view_is_an_error_and_the_repeat_runs"],
+    "postgresql_takes_a_loss_for_an_error_of_the_view": LOSSES,
+    "postgresql_takes_every_error_for_a_loss": ["test_other_errors_of_the_database_are_the_views_own"],
+    "postgresql_takes_a_lost_line_for_success": ["test_line_cut_in_the_view_is_503_and_the_repeat_runs"],
     "postgresql_takes_an_aborted_transaction_for_success": [
         "test_error_swallowed_below_the_models_is_no_success_without_effects"
     ],
     "postgresql_asks_twice": ["test_round_trips_are_within_the_budget"],
     "async_streams_are_lost": ["test_async_stream_is_replayed"],
+    "broken_async_streams_are_not_closed": ["test_async_stream_that_breaks_is_closed_and_its_key_free"],
+    "postgresql_async_loss_is_not_told": ["test_loss_in_an_async_stream_is_503_and_the_repeat_runs"],
 }
 ON_POSTGRESQL = {name for name in CAUGHT if name.startswith("postgresql_")}
-UNDER_ASGI = {"async_streams_are_lost"}
+UNDER_ASGI = {
+    "async_streams_are_lost",
+    "broken_async_streams_are_not_closed",
+    "postgresql_async_loss_is_not_told",
+}
 #: Behaviours whose fault cannot be seeded by a patch.
 NEVER_SEEDED: set[str] = set()

@@ -13,7 +13,7 @@ from idempotency.caught import CAUGHT, NEVER_SEEDED, ON_POSTGRESQL, UNDER_ASGI
 from mutants import MUTANTS, broken
 from services import missing
 
-TRIES = 5  # a race that a mutant may lose is not lost every time
+TRIES = 20  # a race that a mutant may lose is not lost every time
 
 
 def suite_over(alias, under_asgi=False):

@@ -1,5 +1,7 @@
 """Calls in an odd order: a guard that has ended does not let the next call run unguarded, nor answer for another."""
 
+import subprocess
+import sys
 import threading
 import uuid
 
@@ -16,6 +18,7 @@ from django_dist.models import RequestRecord
 from services import needs
 
 STATE = {"fail": False}
+CPU_S = 20
 
 
 @idempotent
@@ -160,3 +163,17 @@ def test_ninja_in_the_wrong_order_is_an_error():
 def test_blanks_between_items_are_passed_over():
     key = "9f8c3a52-6f5b-4f0e-8a3c-2d1b7e4a9c10"
     assert parse_key("Idempotency-Key", f'  "{key}"  ,   {key} ', "uuid") == key.replace("-", "")
+
+
+FLOOD = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, ({CPU_S}, {CPU_S}))
+import django_dist.idempotency.keys as keys
+raw = " " * 100_000 + '"never closed'
+assert keys._items(raw) == [raw]
+"""
+
+
+def test_header_of_many_blanks_is_read_in_linear_work():
+    """The kernel ends a process that needs more; two runs of blanks side by side in the pattern would take it days."""
+    subprocess.run([sys.executable, "-c", FLOOD], check=True, cwd=sys.prefix)

@@ -14,11 +14,16 @@ def mutant(make: Callable[[], AbstractContextManager[Any]]) -> Callable[[], Abst
     return make
 
 
-@contextlib.contextmanager
 def broken(name: str):
     """Seed the fault ``name`` for the block."""
+    return broken_by(MUTANTS[name])
+
+
+@contextlib.contextmanager
+def broken_by(make: Callable[[], AbstractContextManager[Any]]):
+    """Seed what ``make`` returns for the block."""
     with contextlib.ExitStack() as stack:
-        made = MUTANTS[name]()
+        made = make()
         for each in made if isinstance(made, tuple) else (made,):
             stack.enter_context(each)
         yield

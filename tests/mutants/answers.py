@@ -124,3 +124,8 @@ def async_streams_are_lost():
         return b""
 
     return patch.object(middleware, "abody_of", nothing)
+
+
+@mutant
+def broken_async_streams_are_not_closed():
+    return patch.object(middleware, "discard", lambda response: None)

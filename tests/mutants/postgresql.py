@@ -1,6 +1,7 @@
 """Faults of the plan on PostgreSQL."""
 
 import contextlib
+import threading
 from unittest.mock import patch
 
 from django_dist import models
@@ -31,17 +32,17 @@ def postgresql_keeps_its_time_out():
 
 @mutant
 def postgresql_does_not_look_up_anew():
-    return patch.object(postgresql.PostgreSQLPlan, "_wait", blind_wait)
+    waited, wait, lives = threading.local(), postgresql.PostgreSQLPlan._wait, postgresql._lives
 
+    def noted(self, cursor, claim):
+        wait(self, cursor, claim)
+        waited.here = True
 
-def blind_wait(self, cursor, claim):
-    """Wait, and then look under a digest that nobody has."""
-    wait(self, cursor, claim)
-    cursor.execute("SELECT set_config('search_path', 'pg_temp', true)")
-    cursor.execute(f"CREATE TEMP TABLE {postgresql.TABLE} (LIKE public.{postgresql.TABLE}) ON COMMIT DROP")
+    def blind(row):
+        """Take what the look-up after a wait has found for nothing."""
+        return lives(row) and not vars(waited).pop("here", False)
 
-
-wait = postgresql.PostgreSQLPlan._wait
+    return patch.object(postgresql.PostgreSQLPlan, "_wait", noted), patch.object(postgresql, "_lives", blind)
 
 
 @mutant
@@ -61,7 +62,22 @@ def postgresql_has_one_lock_for_all():
 
 @mutant
 def postgresql_takes_a_lost_commit_for_a_failure():
-    return patch.object(database, "LOST", ())
+    return patch.object(database, "LOST", ()), postgresql_takes_a_loss_for_an_error_of_the_view()
+
+
+@mutant
+def postgresql_takes_a_loss_for_an_error_of_the_view():
+    return patch.object(postgresql.PostgreSQLPlan, "is_lost", lambda *a: False)
+
+
+@mutant
+def postgresql_async_loss_is_not_told():
+    return patch.object(guard.Guard, "lost", lambda *a: None)
+
+
+@mutant
+def postgresql_takes_every_error_for_a_loss():
+    return patch.object(postgresql.PostgreSQLPlan, "is_lost", lambda *a: True)
 
 
 @mutant

@@ -10,6 +10,7 @@ from django_dist import exceptions, models
 from django_dist.idempotency import (
     body,
     calls,
+    claims,
     fingerprint,
     guard,
     keys,
@@ -43,7 +44,7 @@ def first_of_two_keys_counts():
 
 @mutant
 def all_keys_are_one():
-    return patch.object(guard, "parse_key", lambda *a: "0" * 32)
+    return patch.object(claims, "parse_key", lambda *a: "0" * 32)
 
 
 @mutant
@@ -54,7 +55,7 @@ def malformed_key_is_no_key():
         except exceptions.KeyMalformed:
             return raw
 
-    return patch.object(guard, "parse_key", parse)
+    return patch.object(claims, "parse_key", parse)
 
 
 def fingerprint_without(part: int) -> AbstractContextManager[Any]:
@@ -103,12 +104,12 @@ def body_is_read_into_memory():
 
 @mutant
 def secret_key_has_no_fallbacks():
-    return patch.object(guard, "is_bound", lambda *a: False)
+    return patch.object(claims, "is_bound", lambda *a: False)
 
 
 @mutant
 def binding_is_not_compared():
-    return patch.object(guard, "is_bound", lambda *a: True)
+    return patch.object(claims, "is_bound", lambda *a: True)
 
 
 @mutant
@@ -124,18 +125,18 @@ def label_and_space_are_told_apart_by_nothing():
         label, space = whose(request, user, policy)
         return label.removeprefix("custom:"), space.removeprefix("custom:")
 
-    return patch.object(guard, "scope_of", plain)
+    return patch.object(claims, "scope_of", plain)
 
 
 @mutant
 def store_is_asked_before_the_key_is_read():
-    read = guard.Guard._read
+    read = claims.claim_of
 
-    def asking(self, user):
-        models.RequestRecord.objects.using(guard.requests[self.policy.using].database).count()
-        return read(self, user)
+    def asking(request, own, user, policy, view):
+        models.RequestRecord.objects.using(guard.requests[policy.using].database).count()
+        return read(request, own, user, policy, view)
 
-    return patch.object(guard.Guard, "_read", asking)
+    return patch.object(guard, "claim_of", asking)
 
 
 @mutant

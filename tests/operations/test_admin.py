@@ -114,7 +114,7 @@ class ListTests(AdminCase):
         self.assertFalse([sql for sql in asked if "DISTINCT" in sql or '"body"' in sql])
 
     def test_pages_end_with_the_latest(self):
-        with mock.patch("django_dist.admin.LATEST", 2):
+        with mock.patch("django_dist.listing.LATEST", 2):
             oldest = [make(expired_s=age_s).pk for age_s in (1, 2, 3)][2]
             with mock.patch.object(RequestRecordAdmin, "list_per_page", 1):
                 found = self.listed() | self.listed(p=2)

@@ -1,25 +1,31 @@
 """System checks: each is brought about by settings or views as a site would have them, and asks no database."""
 
 import os
+import sys
+import uuid
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.core.checks import run_checks
-from django.db import connections
+from django.db import connections, transaction
 from django.http import HttpResponse
 from django.test import SimpleTestCase, modify_settings, override_settings
 from django.urls import include, path
+from django.views import View
 
 from django_dist import checks
-from django_dist.idempotency import idempotency_exempt
+from django_dist.checks.middleware import MIDDLEWARE
+from django_dist.idempotency import calls, idempotency_exempt, idempotent
 from django_dist.idempotency.base import RequestBackend
 from django_dist.idempotency.calls import SOURCES
 from django_dist.idempotency.policy import CHOICES, PolicySource
 from services import needs
 
-OWN = checks.MIDDLEWARE
+OWN = MIDDLEWARE
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
@@ -95,7 +101,9 @@ class ChecksCase(SimpleTestCase):
 
     def assert_found(self, *expected, **kwargs):
         found = self.found(**kwargs)
-        self.assertEqual([message.id for message in found], [f"django_dist.{short}" for short in expected], found)
+        # Django keeps checks in a set: what they say comes in any order.
+        ids = sorted(message.id for message in found)
+        self.assertEqual(ids, sorted(f"django_dist.{short}" for short in expected), found)
         for message in found:
             self.assertTrue(message.hint)
         return found
@@ -198,6 +206,13 @@ class DatabaseTests(ChecksCase):
         with mock.patch.dict(connections.settings["default"], AUTOCOMMIT=False):
             self.assert_found("E007")
 
+    @needs("mysql")
+    def test_empty_texts_kept_as_null(self):
+        stores = {"default": {"OPTIONS": {"database": "mysql"}}}
+        options = mock.patch.dict(connections.settings["mysql"]["OPTIONS"], sql_mode="ansi,empty_string_is_null")
+        with override_settings(DIST_IDEMPOTENCY=stores, DATABASE_ROUTERS=[Elsewhere("mysql")]), options:
+            self.assert_found("E009")
+
     @needs("postgres")
     def test_all_models_written_elsewhere(self):
         with override_settings(DATABASE_ROUTERS=[Elsewhere("postgres")]):
@@ -247,7 +262,7 @@ class ProcessTests(ChecksCase):
     def test_deployment_is_taken_for_several(self):
         for processes in ("1", "4"):
             with mock.patch.dict(os.environ, WEB_CONCURRENCY=processes):
-                self.assert_found("W004", include_deployment_checks=True)
+                self.assert_found("W004", "I001", include_deployment_checks=True)
 
     def test_leased_records_inside_atomic_requests(self):
         with mock.patch.dict(connections.settings["default"], ATOMIC_REQUESTS=True):
@@ -256,6 +271,75 @@ class ProcessTests(ChecksCase):
 
 
 class AtomicRequestsTests(ChecksCase):
+    def leased_at(self, view):
+        """Let ``view`` be the one in the URLconf, on a site with ATOMIC_REQUESTS."""
+        name = f"{__name__}_leased_{uuid.uuid4().hex}"
+        # Not by patch.dict(), which would take away again what a framework imports meanwhile.
+        sys.modules[name] = mock.Mock(urlpatterns=[path("", view)])
+        self.addCleanup(sys.modules.pop, name)
+        self.swap(
+            override_settings(ROOT_URLCONF=name),
+            mock.patch.dict(connections.settings["default"], ATOMIC_REQUESTS=True),
+        )
+
+    def views(self):
+        """Yield one view a kind, each guarded in mode lease, and the only one that is decorated."""
+        self.swap(mock.patch.dict(calls._known))
+        kinds = (self.function, self.whole_class, self.method, self.partial_within, self.partial_around)
+        for make in (*kinds, self.rest, self.ninja):
+            calls._known.clear()
+            SOURCES.clear()
+            yield make(idempotent(mode="lease"))
+
+    def function(self, guard):
+        return guard(lambda request: HttpResponse())
+
+    def whole_class(self, guard):
+        return guard(type("Whole", (View,), {"post": view})).as_view()
+
+    def method(self, guard):
+        return type("Method", (View,), {"post": guard(lambda self, request: HttpResponse())}).as_view()
+
+    def partial_within(self, guard):
+        return guard(partial(view))
+
+    def partial_around(self, guard):
+        return partial(guard(lambda request: HttpResponse()))
+
+    def rest(self, guard):
+        if find_spec("rest_framework") is None:
+            return self.function(guard)
+        from rest_framework.decorators import api_view
+
+        return api_view(["POST"])(guard(lambda request: HttpResponse()))
+
+    def ninja(self, guard):
+        if find_spec("ninja") is None:
+            return self.function(guard)
+        from ninja import NinjaAPI
+
+        def operation(request):
+            return {}
+
+        api = NinjaAPI(urls_namespace=uuid.uuid4().hex)
+        api.post("/order")(guard(operation))
+        return next(pattern.callback for pattern in api.urls[0] if "order" in str(pattern.pattern))
+
+    def test_lease_at_a_view_that_is_not_marked_is_told(self):
+        for view in self.views():
+            self.leased_at(view)
+            self.assert_found("E008")
+
+    def test_lease_at_a_view_that_is_marked_as_the_hint_says_is_sound(self):
+        for view in self.views():
+            self.leased_at(transaction.non_atomic_requests(view))
+            self.assert_found()
+
+    def test_lease_at_a_view_that_is_marked_for_another_database_is_told(self):
+        for view in self.views():
+            self.leased_at(transaction.non_atomic_requests(using="other")(view))
+            self.assert_found("E008")
+
     def test_atomic_mode_goes_with_atomic_requests(self):
         with mock.patch.dict(connections.settings["default"], ATOMIC_REQUESTS=True):
             self.assert_found()
@@ -289,8 +373,7 @@ class LoginTests(ChecksCase):
 
 class DocumentationTests(SimpleTestCase):
     def test_every_id_is_in_the_table_and_used(self):
-        source = Path(checks.__file__).read_text()
-        table, code = source.split('"""')[1], source.split('"""', 2)[2]
-        listed = {line.split()[0] for line in table.splitlines() if line[:1] in "EW" and line[1:4].isdecimal()}
+        table = checks.__doc__ or ""
+        code = "".join(path.read_text() for path in Path(checks.__file__).parent.glob("*.py"))
+        listed = {line.split()[0] for line in table.splitlines() if line[:1] in "EWI" and line[1:4].isdecimal()}
         self.assertEqual(listed, {part[:4] for part in code.split('"django_dist.')[1:] if part[1:4].isdecimal()})
-        self.assertEqual(len(listed), 14)

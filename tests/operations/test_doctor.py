@@ -149,6 +149,11 @@ class MariaDBTests(CommonChecks, Server):
         self.set("CREATE TABLE plain (id int) ENGINE = MyISAM")
         self.assert_finds(mysql.engines, False, "1 other tables cannot roll back (plain)")
 
+    def test_empty_texts(self):
+        self.assert_content(mysql.empty_texts)
+        self.set("SET SESSION sql_mode = CONCAT(@@sql_mode, ',EMPTY_STRING_IS_NULL')")
+        self.assert_finds(mysql.empty_texts, True, "EMPTY_STRING_IS_NULL")
+
     def test_isolation(self):
         self.assert_content(mysql.isolation)
         self.set("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")

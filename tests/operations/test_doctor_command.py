@@ -35,7 +35,7 @@ class CommandTests(TransactionTestCase):
         self.assertRegex(out, r"setting +alias +backend +database +server +round trip\n")
         line = r"DIST_IDEMPOTENCY +default +DatabaseRequests +default +SQLite 3\.[\d.]+ +\d+\.\d\d ms\n"
         self.assertRegex(out, line)
-        self.assertIn("1 stores, 0 wrong, 0 advice", out)
+        self.assertIn("1 store, 0 wrong, 0 advice", out)
 
     def test_advice_alone_is_status_0(self):
         make(expired_s=3 * DAY_S)
@@ -57,7 +57,7 @@ class CommandTests(TransactionTestCase):
         self.assertEqual(status, 1, out)
         self.assertIn("wrong  default: table django_dist_request is missing", out)
         self.assertIn("mend: run: manage.py migrate django_dist --database default", out)
-        self.assertIn("1 stores, 1 wrong, 0 advice", out)
+        self.assertIn("1 store, 1 wrong, 0 advice", out)
 
     def _make_table(self):
         with connections["default"].schema_editor() as editor:

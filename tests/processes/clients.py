@@ -70,13 +70,17 @@ class Client:
 
     def drop(self, path: str, order: str, after: float, **told: Any) -> None:
         """Send ``order`` and leave ``after`` seconds later, without a goodbye, whatever came until then."""
+        self.leave(path, order, lambda: time.sleep(min(after, 0.1)), **told)
+
+    def leave(self, path: str, order: str, when: Callable[[], object], **told: Any) -> None:
+        """Send ``order`` and leave without a goodbye when ``when`` returns."""
         headers = "".join(f"{name}: {value}\r\n" for name, value in _headers(order, told).items())
         text = f"POST /{path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 2\r\n{headers}\r\n{{}}"
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
             connection.sendall(text.encode())
             # Zero seconds to linger: the connection is reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            time.sleep(min(after, 0.1))
+            when()
 
     def _send(self, method: str, path: str, headers: dict[str, str]) -> Reply:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -107,11 +111,16 @@ def at_once(number: int, call: Callable[[], Result]) -> list[Result]:
         return list(pool.map(one, range(number)))
 
 
-def until(condition: Callable[[], Any], what: str, every: float = 0.005) -> Any:
-    """Return the first true value of ``condition``, asked each ``every`` seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {PATIENCE} s: {what}")
+def comes(condition: Callable[[], Any], within: float = PATIENCE, every: float = 0.005) -> Any:
+    """Return the first true value of ``condition``, asked each ``every`` seconds, or the last after ``within``."""
+    deadline = time.monotonic() + within
+    while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(every)
+    return value
+
+
+def until(condition: Callable[[], Any], what: str, every: float = 0.005) -> Any:
+    """Return the first true value of ``condition``; raise where none comes."""
+    if not (value := comes(condition, every=every)):
+        raise AssertionError(f"not within {PATIENCE} s: {what}")
     return value

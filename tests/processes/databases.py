@@ -23,6 +23,8 @@ class Database:
 
     vendor: str
     settings: dict[str, Any]
+    store: dict[str, Any] | None = None  # the ledger's DIST_IDEMPOTENCY, where records are kept elsewhere
+    caches: dict[str, Any] | None = None  # and its CACHES
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of one statement, over a connection of its own."""
@@ -135,4 +137,6 @@ def environment(database: Database, folder: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "ledger.settings",
         "LEDGER_DATABASE": json.dumps(database.settings),
         "LEDGER_SCRATCH": str(folder),
+        **({} if database.store is None else {"LEDGER_STORE": json.dumps(database.store)}),
+        **({} if database.caches is None else {"LEDGER_CACHES": json.dumps(database.caches)}),
     }

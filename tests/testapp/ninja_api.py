@@ -2,13 +2,21 @@
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from ninja import NinjaAPI, Schema, Status
+from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
 
 from django_dist.idempotency import idempotent
 
 from .models import Entry
+
+try:
+    from ninja import Status
+except ImportError:  # before 1.5 a pair
+
+    def Status(code, body):  # noqa: N802
+        return code, body
+
 
 api = NinjaAPI(urls_namespace="testapp")
 

@@ -46,12 +46,16 @@ class Plan(ABC):
     def is_duplicate(self, error: DatabaseError) -> bool:
         """Return whether ``error`` says that the record itself exists, not some row of the view's."""
 
-    def is_deadlock(self, error: DatabaseError) -> bool:
-        """Return whether ``error``, raised by a claim, ended a deadlock and with it the transaction."""
+    def passes(self, connection: BaseDatabaseWrapper, error: DatabaseError, left: float) -> bool:
+        """Return whether a claim that failed with ``error`` may begin anew, with ``left`` seconds to wait."""
         return False
 
     def is_aborted(self, connection: BaseDatabaseWrapper) -> bool:
         """Return whether an error that the view swallowed has ended the transaction."""
+        return False
+
+    def is_lost(self, connection: BaseDatabaseWrapper) -> bool:
+        """Return whether the server has ended the session, or the line to it is cut."""
         return False
 
     def is_busy(self, error: DatabaseError) -> bool:

@@ -1,8 +1,8 @@
 """The plan on PostgreSQL: an advisory lock on the digest for the transaction, and the look-up under it.
 
 Where our transaction is the outermost and psycopg 3 binds on the client, BEGIN travels with the
-claim and COMMIT with the record: two round trips fewer. Both go through Django's cursor, so debug
-log, execute wrappers and tracing see them.
+claim and COMMIT with the record: two round trips fewer, and what is sent often is prepared once a
+session. All goes through Django's cursor, so debug log, execute wrappers and tracing see it.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from django.db.transaction import atomic
 from ...exceptions import RequestInProgress
 from ..base import Answer, Claim, Record
 from .base import FOUND, TABLE, Plan, columns, stored, to_record
+from .prepared import STALE, PreparedStatements
 
 # lock. In a statement of its own before the look-up: a statement sees what was committed when it
 # began, and one that locks and looks up would miss a holder that commits in between.
@@ -42,18 +43,21 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, clock_timestamp(),
   clock_timestamp() + make_interval(secs => %s))"""
 
 
-#: The server is there: a time-out of the site's own (lock_timeout, statement_timeout), or a clash of two repeats.
+#: The server is there: a time-out of the site's own (lock_timeout, statement_timeout), or a clash of two repeats,
+#: or somebody discarded what was prepared.
 BUSY: Final = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.QueryCanceled,
     psycopg.errors.SerializationFailure,
+    *STALE,
 )
 Statement = tuple[str, list[Any]]
 BEGIN: Final[Statement] = ("BEGIN", [])
 IDLE: Final = psycopg.pq.TransactionStatus.IDLE
 COMMIT: Final[Statement] = ("COMMIT", [])
 ASYNCHRONOUS: Final[Statement] = ("SET LOCAL synchronous_commit TO off", [])
+prepared: Final = PreparedStatements(TABLE, try_lock=TRY_LOCK, look_up=LOOK_UP, count=COUNT, insert=INSERT)
 
 
 class PostgreSQLPlan(Plan):
@@ -64,8 +68,7 @@ class PostgreSQLPlan(Plan):
         digest = stored(cursor.db, claim.digest)
         statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
         if joined and _joins(cursor.db) and cursor.db.connection.pgconn.transaction_status == IDLE:
-            with _own_begin(cursor.db):
-                _, (free,), row = _send(cursor, [BEGIN, *statements])
+            free, row = _begin(cursor, statements)
         else:
             (free,), row = _send(cursor, statements)
         if not free and not _lives(row):
@@ -114,9 +117,28 @@ class PostgreSQLPlan(Plan):
         raw = connection.connection
         return raw is not None and raw.pgconn.transaction_status == psycopg.pq.TransactionStatus.INERROR
 
+    def passes(self, connection: BaseDatabaseWrapper, error: DatabaseError, left: float) -> bool:
+        """See Plan.passes(); what was prepared may have been discarded."""
+        session = connection.connection  # None: there is no server
+        return session is not None and prepared.is_stale(session, error.__cause__)
+
+    def is_lost(self, connection: BaseDatabaseWrapper) -> bool:
+        """See Plan.is_lost(); the driver knows."""
+        return bool(connection.connection.closed)
+
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether the lock was not had in time."""
         return isinstance(error.__cause__, BUSY)
+
+
+def _begin(cursor: CursorWrapper, statements: list[Statement]) -> tuple[bool, Any]:
+    """Open the transaction with a claim; return whether the lock was free, and the row that was found."""
+    session = cursor.db.connection
+    escort = prepared.escort(session)
+    with _own_begin(cursor.db):
+        _, *rows, (free,), row = _send(cursor, [BEGIN, *((sql, []) for sql in escort), *statements])
+    prepared.note(session, escort, rows)
+    return free, row
 
 
 def _send(cursor: CursorWrapper, statements: list[Statement]) -> list[Any]:
@@ -124,14 +146,23 @@ def _send(cursor: CursorWrapper, statements: list[Statement]) -> list[Any]:
 
     Where the driver binds on the server (an option of Django's) it takes one statement at a time.
     """
-    batches = [[statement] for statement in statements] if cursor.db.features.uses_server_side_binding else [statements]
-    rows = []
+    if cursor.db.features.uses_server_side_binding:
+        return [row for sql, values in statements for row in _sent(cursor, [sql], values)]
+    return _sent(cursor, [sql for sql, _ in statements], [value for _, values in statements for value in values])
+
+
+def _sent(cursor: CursorWrapper, texts: list[str], values: list[Any]) -> list[Any]:
+    forms = prepared.forms(cursor.db.connection)
+    cursor.execute("; ".join([forms.get(text, text) for text in texts]), values)
+    rows: list[Any] = [None] * len(texts)
     results = cursor.cursor  # psycopg's own: what has arrived needs no wrapper that awaits errors
-    for batch in batches:
-        cursor.execute("; ".join([sql for sql, _ in batch]), [value for _, values in batch for value in values])
-        for sql, _ in batch:
-            rows.append(results.fetchone() if sql.startswith("SELECT") else None)
-            results.nextset()
+    at = 0
+    for index, text in enumerate(texts):
+        if text.startswith("SELECT"):
+            while at < index:
+                results.nextset()
+                at += 1
+            rows[index] = results.fetchone()
     return rows
 
 

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...diagnosis.examine import Report, examine_all
+from ...diagnosis.base import Report
+from ...diagnosis.examine import examine_all
 
 HEAD: Final = ("setting", "alias", "backend", "database", "server", "round trip")
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         wrong, advice = (
             sum(finding.wrong is kind for report in reports for finding in report.findings) for kind in (True, False)
         )
-        summary = f"{len(reports)} stores, {wrong} wrong, {advice} advice"
+        summary = f"{len(reports)} store{'s' * (len(reports) != 1)}, {wrong} wrong, {advice} advice"
         if wrong:
             raise CommandError(summary)
         self.stdout.write(f"\n{summary}")

@@ -1,19 +1,36 @@
 """Delete what is expired, in small batches. Safe to stop at any time, and to run twice at once."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connections, router
 
+from ...dedupe.entries import DedupeEntries
 from ...exceptions import DistError
 from ...idempotency.base import RequestBackend
 from ...idempotency.database import DatabaseRequests
 from ...idempotency.registry import requests
+from ...models import DedupeEntry
+from ...sessions.database import DatabaseSessions
 
 TELL_EVERY_S: Final = 2.0
+
+
+class Purgeable(Protocol):
+    """What can be purged: a store of requests, the dedupe entries of a database, or the sessions."""
+
+    @property
+    def alias(self) -> str:
+        """What it is named by."""
+
+    def expired(self) -> int:
+        """Return how many expired rows there are."""
+
+    def purge(self, batch: int) -> int:
+        """Delete up to ``batch`` of them and return how many."""
 
 
 def _requests() -> Iterator[RequestBackend]:
@@ -27,8 +44,20 @@ def _requests() -> Iterator[RequestBackend]:
             yield store
 
 
+def _dedupe() -> Iterator[DedupeEntries]:
+    yield DedupeEntries(router.db_for_write(DedupeEntry))
+
+
+def _sessions() -> Iterator[DatabaseSessions]:
+    yield DatabaseSessions()
+
+
 #: What ``--only`` may name.
-CONCERNS: Final = {"requests": _requests}
+CONCERNS: Final[dict[str, Callable[[], Iterable[Purgeable]]]] = {
+    "requests": _requests,
+    "dedupe": _dedupe,
+    "sessions": _sessions,
+}
 
 
 class Command(BaseCommand):
@@ -41,10 +70,21 @@ class Command(BaseCommand):
         parser.add_argument("--batch", type=int, default=1000, help="rows a transaction (default: %(default)s)")
         parser.add_argument("--limit-s", type=float, help="stop after so many seconds; the next run goes on")
         parser.add_argument("--only", help=f"one of: {', '.join(CONCERNS)} (default: all)")
+        parser.add_argument(
+            "--database", action="append", default=[], help="a further database of dedupe entries; may be given twice"
+        )
         parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
 
     def handle(
-        self, *, batch: int, limit_s: float | None, only: str | None, dry_run: bool, verbosity: int, **options: Any
+        self,
+        *,
+        batch: int,
+        limit_s: float | None,
+        only: str | None,
+        database: list[str],
+        dry_run: bool,
+        verbosity: int,
+        **options: Any,
     ) -> None:
         """Purge every store; see BaseCommand."""
         if batch < 1:
@@ -53,6 +93,8 @@ class Command(BaseCommand):
             raise CommandError(f"--limit-s must be above 0, not {limit_s}")
         if only is not None and only not in CONCERNS:
             raise CommandError(f"--only must be one of {sorted(CONCERNS)}, not {only!r}")
+        if unknown := sorted(set(database) - set(connections)):
+            raise CommandError(f"--database must be one of {sorted(connections)}, not {', '.join(unknown)}")
         began = monotonic()
         self._over_at = float("inf") if limit_s is None else began + limit_s
         self._quiet, self._told = verbosity == 0, began
@@ -60,7 +102,8 @@ class Command(BaseCommand):
         failures = []
         try:
             for concern in [only] if only else CONCERNS:
-                for store in CONCERNS[concern]():
+                further = [DedupeEntries(alias) for alias in database] if concern == "dedupe" else []
+                for store in [*CONCERNS[concern](), *further]:
                     try:
                         self._purge(store, 0 if dry_run else batch)
                     except (DatabaseError, DistError) as error:
@@ -70,12 +113,14 @@ class Command(BaseCommand):
         if failures:
             raise CommandError("; ".join(failures))
 
-    def _purge(self, store: RequestBackend, batch: int) -> None:
+    def _purge(self, store: Purgeable, batch: int) -> None:
         """Delete until a batch is not full: what expires meanwhile is left to the next run.
 
         A batch of a partitioned table may be more than full.
         """
         before, waiting, began = self._done, store.expired(), monotonic()
+        if getattr(store, "purges_itself", False) and not self._quiet:
+            self.stdout.write(f"requests, alias {store.alias!r}: the store deletes what expires by itself")
         self._total += waiting
         removed = batch
         while batch and removed >= batch and monotonic() < self._over_at:

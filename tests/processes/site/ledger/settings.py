@@ -12,6 +12,10 @@ except ImportError:  # where mysqlclient could not be built
     pymysql.install_as_MySQLdb()
 
 DATABASES = {"default": json.loads(os.environ["LEDGER_DATABASE"])}
+if "LEDGER_STORE" in os.environ:  # the entry of a store that is not the database
+    DIST_IDEMPOTENCY = {"default": json.loads(os.environ["LEDGER_STORE"])}
+if "LEDGER_CACHES" in os.environ:
+    CACHES = json.loads(os.environ["LEDGER_CACHES"])
 SCRATCH = os.environ["LEDGER_SCRATCH"]
 SECRET_KEY = "of a ledger that lives for one test run"
 ALLOWED_HOSTS = ["*"]

@@ -2,6 +2,11 @@
 
 from django.urls import path
 
+from .abandoned import PATHS
+from .leased import PATHS as LEASED
+from .leased import threads
+from .outside import PATHS as OUTSIDE
 from .views import VIEWS, lag, who
 
-urlpatterns = [path("who", who), path("lag", lag), *(path(route, view) for route, view in VIEWS.items())]
+OTHERS = {"who": who, "lag": lag, "threads": threads}
+urlpatterns = [path(route, view) for route, view in {**OTHERS, **VIEWS, **PATHS, **LEASED, **OUTSIDE}.items()]

@@ -1,0 +1,1 @@
+"""What joins django_dist to other packages: one module each, imported by nobody here."""

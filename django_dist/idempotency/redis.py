@@ -1,0 +1,59 @@
+"""Requests recorded in Redis or Valkey, in mode ``lease``, for effects that lie outside the database.
+
+Not safe where Redis loses what it has acknowledged: by a restart without its data, a failover or an eviction.
+"""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from ..exceptions import InvalidBackend
+from .base import Attempt, RequestBackend
+from .lease import LeaseAttempt
+from .redis_leases import RedisLeases
+
+try:
+    from django_redis.cache import RedisCache
+except ImportError as error:
+    raise ImportError(f"install django-dist[redis] ({error})") from error
+
+
+class RedisRequests(RequestBackend):
+    """Keep requests in the Redis of ``connection``, an alias of CACHES made with django-redis; its client is reused.
+
+    The serializer and compressor of that alias are not used; neither is its KEY_PREFIX: keys begin with ``prefix``.
+    """
+
+    modes: ClassVar[frozenset[str]] = frozenset({"lease"})
+    purges_itself: ClassVar[bool] = True
+    diagnosis: ClassVar[str] = "django_dist.diagnosis.redis.examine"
+
+    def __init__(self, *, alias: str, connection: str = "default", prefix: str = "dist:request:") -> None:
+        super().__init__(alias=alias)
+        entry: dict[str, Any] = settings.CACHES.get(connection, {})
+        if not entry or not _is_django_redis(entry["BACKEND"]):
+            raise InvalidBackend(
+                f"DIST_IDEMPOTENCY[{alias!r}]: connection {connection!r} must be an alias of CACHES with BACKEND "
+                f"'django_redis.cache.RedisCache'; CACHES has {sorted(settings.CACHES)}"
+            )
+        self.leases = RedisLeases(alias, connection, prefix)
+
+    def attempt(self, mode: str = "atomic", max_run: float = 600.0) -> Attempt:
+        """See RequestBackend.attempt(); raises InvalidBackend in mode ``atomic``."""
+        if mode not in self.modes:
+            raise InvalidBackend(
+                f"DIST_IDEMPOTENCY[{self.alias!r}] is in Redis, which commits nothing with the view's writes: "
+                "set mode='lease' in its POLICY or in the decorator"
+            )
+        return LeaseAttempt(self.leases, max_run)
+
+    def expired(self) -> int:
+        """Return 0, since Redis deletes what expires by itself; raises BackendUnavailable where it does not answer."""
+        self.leases.look(UUID(int=0))
+        return 0
+
+
+def _is_django_redis(backend: str) -> bool:
+    return issubclass(import_string(backend), RedisCache)

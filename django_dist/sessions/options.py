@@ -1,0 +1,63 @@
+"""What ``DIST_SESSIONS["default"]["OPTIONS"]`` may hold, checked once."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Final
+
+from django.core.signals import setting_changed
+
+from ..conf import configured
+from ..exceptions import InvalidBackend
+
+WHERE: Final = "DIST_SESSIONS['default']"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How sessions live; times in seconds, by the store's clock."""
+
+    #: The database that holds them; None is that of the router.
+    database: str | None = None
+    #: The alias of CACHES, made with django-redis, whose Redis holds them, and what their keys begin with.
+    connection: str = "default"
+    prefix: str = "dist:session:"
+    #: Reading a session puts its end off, at most once in so long.
+    touch_every: float = 300.0
+    #: A session ends so long after it was created or its user logged in, however busy it is; None is never.
+    max_age: float | None = None
+    #: Where two requests changed one key: "last" writer wins, or "raise" SessionConflict.
+    on_conflict: str = "last"
+    #: Where the store does not answer: "refuse" with 503, or serve as "anonymous" without a session.
+    on_unavailable: str = "refuse"
+
+    def __post_init__(self) -> None:
+        self._one_of("on_conflict", "last", "raise")
+        self._one_of("on_unavailable", "refuse", "anonymous")
+        for name, least in (("touch_every", 0), ("max_age", 1)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
+                raise InvalidBackend(f"{WHERE}: {name}={value!r} must be seconds, at least {least}")
+
+    def _one_of(self, name: str, *choices: str) -> None:
+        if getattr(self, name) not in choices:
+            raise InvalidBackend(f"{WHERE}: {name}={getattr(self, name)!r} must be one of {sorted(choices)}")
+
+
+@cache
+def options() -> Options:
+    """Return the options of this site; raises InvalidBackend for one that is not there."""
+    entry = configured("DIST_SESSIONS")["default"]
+    if unknown := sorted(set(entry) - {"OPTIONS"}):
+        raise InvalidBackend(f"{WHERE}: unknown entries {unknown}; accepted is 'OPTIONS'")
+    given: dict[str, Any] = entry.get("OPTIONS", {})
+    accepted = sorted(field.name for field in fields(Options))
+    if unknown := sorted(set(given) - set(accepted)):
+        raise InvalidBackend(f"{WHERE}: unknown OPTIONS {unknown}; accepted are {accepted}")
+    return Options(**given)
+
+
+def _forget(**_: Any) -> None:
+    options.cache_clear()
+
+
+setting_changed.connect(_forget)

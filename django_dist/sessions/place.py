@@ -1,0 +1,89 @@
+"""Where sessions lie: what an engine does on its store, one round trip a method."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+
+class Stored(NamedTuple):
+    """What a store holds of a session that has not ended."""
+
+    version: int
+    data: bytes  # sealed
+    idle: float  # seconds since it was last written or touched, by the store's clock
+    lived: float  # seconds since it was created, or its user logged in
+
+
+class Row(NamedTuple):
+    """What is to be stored."""
+
+    data: bytes  # sealed
+    user: str | None
+    ttl: float  # seconds until it ends
+    lived: float = 0.0  # seconds that count as lived already
+
+
+class SessionPlace(ABC):
+    """One store. Every method raises SessionStoreUnavailable where it does not answer; its clock alone counts."""
+
+    @abstractmethod
+    def read(self, digest: UUID) -> Stored | None:
+        """Return what stands under ``digest``, or None. A copy may answer what is there, and never what is not."""
+
+    @abstractmethod
+    def read_newest(self, digest: UUID) -> Stored | None:
+        """As read(), and never from a copy."""
+
+    @abstractmethod
+    def insert(self, digest: UUID, row: Row) -> bool:
+        """Store a new session at version 1; return False, and change nothing, where ``digest`` is taken."""
+
+    @abstractmethod
+    def update(self, digest: UUID, version: int, row: Row) -> bool:
+        """Store ``row`` as the next version; return False, and change nothing, unless ``version`` stands."""
+
+    @abstractmethod
+    def rename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
+        """As update(), and put it under ``new``: nothing is left under ``digest``."""
+
+    @abstractmethod
+    def touch(self, digest: UUID, ttl: float) -> None:
+        """Put the end of a session off; do nothing where it has ended."""
+
+    @abstractmethod
+    def delete(self, digest: UUID) -> None:
+        """End a session."""
+
+    @abstractmethod
+    def purge(self, batch: int) -> int:
+        """Delete up to ``batch`` sessions that are over, oldest first, and return how many."""
+
+    async def aread(self, digest: UUID) -> Stored | None:
+        """See read()."""
+        return await sync_to_async(self.read)(digest)
+
+    async def aread_newest(self, digest: UUID) -> Stored | None:
+        """See read_newest()."""
+        return await sync_to_async(self.read_newest)(digest)
+
+    async def ainsert(self, digest: UUID, row: Row) -> bool:
+        """See insert()."""
+        return await sync_to_async(self.insert)(digest, row)
+
+    async def aupdate(self, digest: UUID, version: int, row: Row) -> bool:
+        """See update()."""
+        return await sync_to_async(self.update)(digest, version, row)
+
+    async def arename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
+        """See rename()."""
+        return await sync_to_async(self.rename)(digest, version, row, new)
+
+    async def atouch(self, digest: UUID, ttl: float) -> None:
+        """See touch()."""
+        await sync_to_async(self.touch)(digest, ttl)
+
+    async def adelete(self, digest: UUID) -> None:
+        """See delete()."""
+        await sync_to_async(self.delete)(digest)

@@ -1,0 +1,72 @@
+"""The statements of sessions, one round trip each, by the clock of each database."""
+
+from typing import Final, NamedTuple
+
+from ..exceptions import InvalidBackend
+
+TABLE: Final = "django_dist_session"
+
+
+class Clock(NamedTuple):
+    """How a database tells the time; ``%s`` stands for seconds."""
+
+    now: str
+    ahead: str
+    idle: str  # seconds since seen_at
+    lived: str  # seconds since created_at
+    newest: str = ""  # at the end of a SELECT that must not see a snapshot of its transaction
+    unless_taken: str = "ON CONFLICT (digest) DO NOTHING"  # an error would end a transaction of the view's
+
+
+ISO = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now'{})"
+CLOCKS: Final = {
+    # Not now(), which stands still in a transaction.
+    "postgresql": Clock(
+        "clock_timestamp()",
+        "clock_timestamp() + make_interval(secs => %s)",
+        "EXTRACT(EPOCH FROM clock_timestamp() - seen_at)::float8",
+        "EXTRACT(EPOCH FROM clock_timestamp() - created_at)::float8",
+    ),
+    "mysql": Clock(
+        "UTC_TIMESTAMP(6)",
+        "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
+        "TIMESTAMPDIFF(MICROSECOND, seen_at, UTC_TIMESTAMP(6)) / 1e6",
+        "TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6",
+        newest=" FOR UPDATE",
+        unless_taken="",  # an error ends no transaction here
+    ),
+    "sqlite": Clock(
+        ISO.format(""),
+        ISO.format(", %s || ' seconds'"),
+        "(julianday('now') - julianday(seen_at)) * 86400",
+        "(julianday('now') - julianday(created_at)) * 86400",
+    ),
+}
+
+
+class Statements:
+    """The SQL for one vendor, made once."""
+
+    def __init__(self, vendor: str) -> None:
+        if vendor not in CLOCKS:
+            raise InvalidBackend(f"sessions need SQLite, PostgreSQL, MariaDB or MySQL, not {vendor}")
+        clock = CLOCKS[vendor]
+        lives = f"digest = %s AND expires_at > {clock.now}"
+        changed = f"version = version + 1, data = %s, user_id = %s, seen_at = {clock.now}, expires_at = {clock.ahead}"
+        # digest
+        self.read = f"SELECT version, data, {clock.idle}, {clock.lived} FROM {TABLE} WHERE {lives}"
+        self.read_newest = self.read + clock.newest
+        self.delete = f"DELETE FROM {TABLE} WHERE digest = %s"
+        # digest, data, user, minus the seconds lived, ttl
+        self.insert = (
+            f"INSERT INTO {TABLE} (digest, version, data, user_id, created_at, seen_at, expires_at) "
+            f"VALUES (%s, 1, %s, %s, {clock.ahead}, {clock.now}, {clock.ahead}) {clock.unless_taken}"
+        )
+        # data, user, ttl, digest, version
+        self.update = f"UPDATE {TABLE} SET {changed} WHERE {lives} AND version = %s"
+        # new digest, minus the seconds lived, then as update
+        self.rename = (
+            f"UPDATE {TABLE} SET digest = %s, created_at = {clock.ahead}, {changed} WHERE {lives} AND version = %s"
+        )
+        # ttl, digest
+        self.touch = f"UPDATE {TABLE} SET seen_at = {clock.now}, expires_at = {clock.ahead} WHERE {lives}"

@@ -1,0 +1,365 @@
+"""The session of one request over any place: loaded once, merged with what others saved, and ended for good."""
+
+import logging
+import re
+import string
+from collections.abc import Generator
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+from uuid import UUID
+
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.utils.crypto import get_random_string
+
+from ..exceptions import SessionStoreUnavailable
+from ..idempotency.digests import digest_of
+from .changes import Changes, Data, number
+from .options import options
+from .place import Row, SessionPlace, Stored
+from .sealing import seal, unseal
+
+log: Final = logging.getLogger("django_dist.sessions")
+KEY_CHARACTERS: Final = string.ascii_lowercase + string.digits
+KEY: Final = re.compile(r"[a-z0-9]{32}")
+USER: Final = "_auth_user_id"  # as django.contrib.auth keeps it
+LONGEST_USER: Final = 64
+#: Tries of a save that others keep overtaking; each try means that one of them went through.
+MOST_TRIES: Final = 100
+PURGE_BATCH: Final = 1000
+Result = TypeVar("Result")
+#: Yields the name of a method of the place with its arguments, is sent what that returned, and returns its own result.
+Plan = Generator[tuple[Any, ...], Any, Result]
+
+
+class Loaded(NamedTuple):
+    """What a request works on: the ancestor that its changes are told by."""
+
+    version: int
+    idle: float
+    lived: float
+    text: bytes
+    user: str | None
+
+
+class DistSession(SessionBase):
+    """Django's session, whose changes are put onto what stands in ``place``."""
+
+    place: ClassVar[SessionPlace]
+
+    def __init__(self, session_key: str | None = None) -> None:
+        self._changed = False
+        super().__init__(session_key)
+        self._loaded: Loaded | None = None
+        self._added: dict[str, float] = {}
+        self.unavailable: SessionStoreUnavailable | None = None  # once it has not answered, it is not asked again
+
+    # -- what has changed --
+
+    @property
+    def modified(self) -> bool:
+        """Whether something is to be saved; what was changed inside of a list or dict counts, too."""
+        return self._changed or self._is_changed_within()
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._changed = value
+
+    def _is_changed_within(self) -> bool:
+        if self._loaded is None or not hasattr(self, "_session_cache"):
+            return False
+        try:
+            return self._text(self._session_cache) != self._loaded.text
+        except (TypeError, ValueError):
+            return True  # save() says why
+
+    def increment(self, key: str, by: float = 1) -> float:
+        """Add ``by`` to ``session[key]``, which is 0 where it is not there; return what this request sees.
+
+        What other requests add meanwhile is added, too: none is lost. Raises TypeError for what is no number.
+        """
+        value = number(self.get(key, 0), key) + number(by, key)
+        self[key] = value
+        self._added[key] = self._added.get(key, 0) + by
+        return value
+
+    async def aincrement(self, key: str, by: float = 1) -> float:
+        """See increment()."""
+        await self._aget_session()  # type: ignore[attr-defined]
+        return self.increment(key, by)
+
+    def _changes(self) -> Changes:
+        before = self.serializer().loads(self._loaded.text) if self._loaded else {}
+        after = self.serializer().loads(self._text(self._session_cache))
+        return Changes(before, after, self._added, self._text)
+
+    def _text(self, data: Any) -> bytes:
+        text: bytes = self.serializer().dumps(data)
+        return text
+
+    # -- loading --
+
+    def load(self) -> Data:
+        """Return the data; an empty session where there is none. Raises SessionStoreUnavailable."""
+        return self._run(self._load())
+
+    async def aload(self) -> Data:
+        """See load()."""
+        return await self._arun(self._load())
+
+    def _load(self) -> Plan[Data]:
+        refuses = options().on_unavailable == "refuse"
+        if self.unavailable is not None:
+            if refuses:
+                raise self.unavailable
+            return {}
+        stored = None
+        if KEY.fullmatch(self.session_key or ""):
+            try:
+                stored = yield "read", self.digest
+            except SessionStoreUnavailable as error:
+                self.unavailable = error
+                if refuses:
+                    raise
+                log.error("served without a session: %s", error)
+                return {}
+        found = self._opened(stored)
+        if found is None:
+            self._session_key = None
+            return {}
+        self._loaded, data = found
+        return data
+
+    def _opened(self, stored: Stored | None) -> tuple[Loaded, Data] | None:
+        """Return what a store has found, opened; None where it has ended, or was not stored under this key."""
+        max_age = options().max_age
+        if stored is None or (max_age is not None and stored.lived >= max_age):
+            return None
+        text = unseal(self.digest, stored.data)
+        if text is None:
+            return None
+        try:
+            data: Data = self.serializer().loads(text)
+        except ValueError:
+            log.warning("Session data corrupted: it is not what SESSION_SERIALIZER writes")
+            return None
+        return Loaded(stored.version, stored.idle, stored.lived, text, _user(data)), data
+
+    @property
+    def digest(self) -> UUID:
+        """See digest_of_key()."""
+        return digest_of_key(self.session_key or "")
+
+    # -- saving --
+
+    def save(self, must_create: bool = False) -> None:
+        """Put this request's changes onto what stands.
+
+        Raises UpdateError where the session has ended meanwhile, CreateError where ``must_create`` and it exists,
+        SessionConflict under on_conflict="raise", and SessionStoreUnavailable.
+        """
+        self._run(self._save(must_create))
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See save()."""
+        await self._arun(self._save(must_create))
+
+    def _save(self, must_create: bool) -> Plan[None]:
+        if self.unavailable is not None:
+            raise self.unavailable
+        if self.session_key is None:
+            yield from self._create()
+        elif must_create:
+            if not (yield from self._insert()):
+                raise CreateError
+        elif not (yield from self._write("update")):
+            raise UpdateError
+
+    def _write(self, how: str, *new: UUID) -> Plan[bool]:
+        """Put the changes onto what stands; return False where nothing stands any more."""
+        if not hasattr(self, "_session_cache"):
+            self._session_cache = yield from self._load()
+        strict = options().on_conflict == "raise" and self._loaded is not None
+        if self._loaded is None:  # such as clear() without a look: what is there goes
+            found = self._opened((yield "read_newest", self.digest))
+            if found is None:
+                return False
+            self._loaded = found[0]
+        changes, standing, data = self._changes(), self._loaded, self._session_cache
+        for _ in range(MOST_TRIES):
+            row = self._row(new[0] if new else self.digest, data)
+            if (yield how, self.digest, standing.version, row, *new):
+                self._keep(data, row, standing.version + 1)
+                return True
+            found = self._opened((yield "read_newest", self.digest))
+            if found is None:
+                return False
+            standing, data = found[0], changes.onto(found[1], strict=strict)
+        raise SessionStoreUnavailable(f"the session was changed by others {MOST_TRIES} times while it was saved")
+
+    def _keep(self, data: Data, row: Row, version: int) -> None:
+        """Go on from what was stored just now."""
+        self._session_cache = data
+        self._loaded = Loaded(version, 0.0, row.lived, self._text(data), row.user)
+        self._added.clear()
+
+    def _row(self, name: UUID, data: Data) -> Row:
+        user = _user(data)
+        loaded, limit = self._loaded, options().max_age
+        lived = loaded.lived if loaded is not None and loaded.user == user else 0.0
+        age = float(self.get_expiry_age(expiry=data.get("_session_expiry")))
+        return Row(seal(name, self._text(data)), user, age if limit is None else min(age, limit - lived), lived)
+
+    # -- creating, and another key --
+
+    def create(self) -> None:
+        """Store this session under a new key."""
+        self._run(self._create())
+
+    async def acreate(self) -> None:
+        """See create()."""
+        await self._arun(self._create())
+
+    def _create(self) -> Plan[None]:
+        self._loaded = None
+        while True:
+            self._session_key = get_random_string(32, KEY_CHARACTERS)
+            if (yield from self._insert()):
+                self.modified = True
+                return
+
+    def _insert(self) -> Plan[bool]:
+        data = self._get_session(no_load=True)  # type: ignore[attr-defined]
+        row = self._row(self.digest, data)
+        if not (yield "insert", self.digest, row):
+            return False
+        self._keep(data, row, 1)
+        return True
+
+    def cycle_key(self) -> None:
+        """Give this session a new key, and end the old one in the same statement.
+
+        Where it has ended elsewhere meanwhile it stays so, unless this request has logged somebody in.
+        """
+        self._run(self._cycle())
+
+    async def acycle_key(self) -> None:
+        """See cycle_key()."""
+        await self._arun(self._cycle())
+
+    def _cycle(self) -> Plan[None]:
+        if not hasattr(self, "_session_cache"):
+            self._session_cache = yield from self._load()
+        self.accessed = self.modified = True
+        if self.session_key is None or self._loaded is None:
+            yield from self._create()
+            return
+        key = get_random_string(32, KEY_CHARACTERS)
+        user = self._loaded.user
+        if (yield from self._write("rename", digest_of_key(key))):
+            self._session_key = key
+        elif user is not None and user == _user(self._session_cache):
+            self._forget()
+        else:
+            yield from self._create()
+
+    # -- the end, and its putting off --
+
+    def exists(self, session_key: str) -> bool:
+        """Return whether there is a session under ``session_key``."""
+        return type(self)(session_key)._run(self._exists(session_key))
+
+    async def aexists(self, session_key: str) -> bool:
+        """See exists()."""
+        return await self._arun(self._exists(session_key))
+
+    def _exists(self, session_key: str) -> Plan[bool]:
+        return (yield "read_newest", digest_of_key(session_key or "")) is not None
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session under ``session_key``, or this one."""
+        self._run(self._delete(session_key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See delete()."""
+        await self._arun(self._delete(session_key))
+
+    def _delete(self, session_key: str | None) -> Plan[None]:
+        if key := session_key or self.session_key:
+            yield "delete", digest_of_key(key)
+
+    def flush(self) -> None:
+        """End this session; what follows is another one."""
+        self.delete()
+        self._forget()
+
+    async def aflush(self) -> None:
+        """See flush()."""
+        await self.adelete()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.clear()
+        self._session_key, self._loaded = None, None
+        self._added.clear()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its end is to be put off: it was read, and last written or touched ``touch_every`` seconds ago."""
+        return self._loaded is not None and self._loaded.idle >= options().touch_every
+
+    def touch(self) -> None:
+        """Put the end of this session off, as a save would."""
+        self._run(self._touch())
+
+    async def atouch(self) -> None:
+        """See touch()."""
+        await self._arun(self._touch())
+
+    def _touch(self) -> Plan[None]:
+        if self._loaded is not None:
+            yield "touch", self.digest, self._row(self.digest, self._session_cache).ttl
+            self._loaded = self._loaded._replace(idle=0.0)
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Delete what is over, in small batches."""
+        while cls.place.purge(PURGE_BATCH) >= PURGE_BATCH:
+            pass
+
+    # -- one plan, two drivers --
+
+    def _run(self, plan: Plan[Result]) -> Result:
+        answer: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                name, *arguments = plan.send(answer) if failure is None else plan.throw(failure)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answer, failure = None, None
+            try:
+                answer = getattr(self.place, name)(*arguments)
+            except SessionStoreUnavailable as error:
+                failure = error
+
+    async def _arun(self, plan: Plan[Result]) -> Result:
+        answer: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                name, *arguments = plan.send(answer) if failure is None else plan.throw(failure)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answer, failure = None, None
+            try:
+                answer = await getattr(self.place, f"a{name}")(*arguments)
+            except SessionStoreUnavailable as error:
+                failure = error
+
+
+def digest_of_key(key: str) -> UUID:
+    """Return what a store knows the session of ``key`` by: nobody can make a cookie of it."""
+    return digest_of(["session", key])
+
+
+def _user(data: Data) -> str | None:
+    return str(data[USER])[:LONGEST_USER] if data.get(USER) is not None else None
