@@ -3,19 +3,20 @@
 import logging
 import re
 import string
-from collections.abc import Generator
-from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import ClassVar, Final
 from uuid import UUID
 
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.utils.crypto import get_random_string
 
 from ..exceptions import SessionStoreUnavailable
 from ..idempotency.digests import digest_of
-from .changes import Changes, Data, number
+from .changes import Data
 from .options import options
 from .place import Row, SessionPlace, Stored
+from .plans import Plan, arun, run
 from .sealing import seal, unseal
+from .tracked import Loaded, TrackedSession
 
 log: Final = logging.getLogger("django_dist.sessions")
 KEY_CHARACTERS: Final = string.ascii_lowercase + string.digits
@@ -25,85 +26,26 @@ LONGEST_USER: Final = 64
 #: Tries of a save that others keep overtaking; each try means that one of them went through.
 MOST_TRIES: Final = 100
 PURGE_BATCH: Final = 1000
-Result = TypeVar("Result")
-#: Yields the name of a method of the place with its arguments, is sent what that returned, and returns its own result.
-Plan = Generator[tuple[Any, ...], Any, Result]
 
 
-class Loaded(NamedTuple):
-    """What a request works on: the ancestor that its changes are told by."""
-
-    version: int
-    idle: float
-    lived: float
-    text: bytes
-    user: str | None
-
-
-class DistSession(SessionBase):
+class DistSession(TrackedSession):
     """Django's session, whose changes are put onto what stands in ``place``."""
 
     place: ClassVar[SessionPlace]
 
     def __init__(self, session_key: str | None = None) -> None:
-        self._changed = False
         super().__init__(session_key)
-        self._loaded: Loaded | None = None
-        self._added: dict[str, float] = {}
         self.unavailable: SessionStoreUnavailable | None = None  # once it has not answered, it is not asked again
-
-    # -- what has changed --
-
-    @property
-    def modified(self) -> bool:
-        """Whether something is to be saved; what was changed inside of a list or dict counts, too."""
-        return self._changed or self._is_changed_within()
-
-    @modified.setter
-    def modified(self, value: bool) -> None:
-        self._changed = value
-
-    def _is_changed_within(self) -> bool:
-        if self._loaded is None or not hasattr(self, "_session_cache"):
-            return False
-        try:
-            return self._text(self._session_cache) != self._loaded.text
-        except (TypeError, ValueError):
-            return True  # save() says why
-
-    def increment(self, key: str, by: float = 1) -> float:
-        """Add ``by`` to ``session[key]``, which is 0 where it is not there; return what this request sees.
-
-        What other requests add meanwhile is added, too: none is lost. Raises TypeError for what is no number.
-        """
-        value = number(self.get(key, 0), key) + number(by, key)
-        self[key] = value
-        self._added[key] = self._added.get(key, 0) + by
-        return value
-
-    async def aincrement(self, key: str, by: float = 1) -> float:
-        """See increment()."""
-        await self._aget_session()  # type: ignore[attr-defined]
-        return self.increment(key, by)
-
-    def _changes(self) -> Changes:
-        before = self.serializer().loads(self._loaded.text) if self._loaded else {}
-        after = self.serializer().loads(self._text(self._session_cache))
-        return Changes(before, after, self._added, self._text)
-
-    def _text(self, data: Any) -> bytes:
-        text: bytes = self.serializer().dumps(data)
-        return text
 
     # -- loading --
 
     def load(self) -> Data:
         """Return the data; an empty session where there is none. Raises SessionStoreUnavailable."""
-        return self._run(self._load())
+        return run(self.place, self._load())
 
     async def aload(self) -> Data:
         """See load()."""
-        return await self._arun(self._load())
+        return await arun(self.place, self._load())
 
     def _load(self) -> Plan[Data]:
         refuses = options().on_unavailable == "refuse"
@@ -156,11 +98,11 @@ class DistSession(SessionBase):
         Raises UpdateError where the session has ended meanwhile, CreateError where ``must_create`` and it exists,
         SessionConflict under on_conflict="raise", and SessionStoreUnavailable.
         """
-        self._run(self._save(must_create))
+        run(self.place, self._save(must_create))
 
     async def asave(self, must_create: bool = False) -> None:
         """See save()."""
-        await self._arun(self._save(must_create))
+        await arun(self.place, self._save(must_create))
 
     def _save(self, must_create: bool) -> Plan[None]:
         if self.unavailable is not None:
@@ -212,11 +154,11 @@ class DistSession(SessionBase):
 
     def create(self) -> None:
         """Store this session under a new key."""
-        self._run(self._create())
+        run(self.place, self._create())
 
     async def acreate(self) -> None:
         """See create()."""
-        await self._arun(self._create())
+        await arun(self.place, self._create())
 
     def _create(self) -> Plan[None]:
         self._loaded = None
@@ -239,11 +181,11 @@ class DistSession(SessionBase):
 
         Where it has ended elsewhere meanwhile it stays so, unless this request has logged somebody in.
         """
-        self._run(self._cycle())
+        run(self.place, self._cycle())
 
     async def acycle_key(self) -> None:
         """See cycle_key()."""
-        await self._arun(self._cycle())
+        await arun(self.place, self._cycle())
 
     def _cycle(self) -> Plan[None]:
         if not hasattr(self, "_session_cache"):
@@ -265,22 +207,22 @@ class DistSession(SessionBase):
 
     def exists(self, session_key: str) -> bool:
         """Return whether there is a session under ``session_key``."""
-        return type(self)(session_key)._run(self._exists(session_key))
+        return run(self.place, self._exists(session_key))
 
     async def aexists(self, session_key: str) -> bool:
         """See exists()."""
-        return await self._arun(self._exists(session_key))
+        return await arun(self.place, self._exists(session_key))
 
     def _exists(self, session_key: str) -> Plan[bool]:
         return (yield "read_newest", digest_of_key(session_key or "")) is not None
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session under ``session_key``, or this one."""
-        self._run(self._delete(session_key))
+        run(self.place, self._delete(session_key))
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""
-        await self._arun(self._delete(session_key))
+        await arun(self.place, self._delete(session_key))
 
     def _delete(self, session_key: str | None) -> Plan[None]:
         if key := session_key or self.session_key:
@@ -308,11 +250,11 @@ class DistSession(SessionBase):
 
     def touch(self) -> None:
         """Put the end of this session off, as a save would."""
-        self._run(self._touch())
+        run(self.place, self._touch())
 
     async def atouch(self) -> None:
         """See touch()."""
-        await self._arun(self._touch())
+        await arun(self.place, self._touch())
 
     def _touch(self) -> Plan[None]:
         if self._loaded is not None:
@@ -324,36 +266,6 @@ class DistSession(SessionBase):
         """Delete what is over, in small batches."""
         while cls.place.purge(PURGE_BATCH) >= PURGE_BATCH:
             pass
-
-    # -- one plan, two drivers --
-
-    def _run(self, plan: Plan[Result]) -> Result:
-        answer: Any = None
-        failure: Exception | None = None
-        while True:
-            try:
-                name, *arguments = plan.send(answer) if failure is None else plan.throw(failure)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer, failure = None, None
-            try:
-                answer = getattr(self.place, name)(*arguments)
-            except SessionStoreUnavailable as error:
-                failure = error
-
-    async def _arun(self, plan: Plan[Result]) -> Result:
-        answer: Any = None
-        failure: Exception | None = None
-        while True:
-            try:
-                name, *arguments = plan.send(answer) if failure is None else plan.throw(failure)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer, failure = None, None
-            try:
-                answer = await getattr(self.place, f"a{name}")(*arguments)
-            except SessionStoreUnavailable as error:
-                failure = error
 
 
 def digest_of_key(key: str) -> UUID:

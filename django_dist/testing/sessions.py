@@ -1,100 +1,17 @@
 """Conformance of session engines: what overlaps, what ends, what is at rest, and how often the store is asked."""
 
-from datetime import timedelta
-from importlib import import_module
-from typing import Any, ClassVar
-
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import connections
 from django.test import override_settings
-from django.test.utils import CaptureQueriesContext
 
-from ..clock import StoreTime
 from ..exceptions import SessionConflict
-from ..models import StoredSession
-from .case import PATIENCE_S, DatabaseCase
+from .case import PATIENCE_S
+from .session_harness import SessionHarness
 
 THREADS, ADDITIONS = 8, 25
 
 
-class SessionConformance(DatabaseCase):
+class SessionConformance(SessionHarness):
     """Mixed into TransactionTestCase: ``engine`` over ``database``."""
-
-    engine: ClassVar[str] = "django_dist.sessions.database"
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.store = import_module(self.engine).SessionStore
-        self.with_options()
-
-    def with_options(self, **options: Any) -> None:
-        """Let the engine have these options, for the rest of the test."""
-        settings = override_settings(DIST_SESSIONS={"default": {"OPTIONS": {"database": self.database, **options}}})
-        settings.enable()
-        self.addCleanup(settings.disable)
-
-    def empty(self) -> None:
-        """See DatabaseCase.empty()."""
-        super().empty()
-        StoredSession.objects.using(self.database).all().delete()
-
-    # -- what is stored: to be overridden for a store that is no database --
-
-    def row(self, key: str) -> Any:
-        """Return the row of ``key``, as a query."""
-        return StoredSession.objects.using(self.database).for_key(key)
-
-    def count(self) -> int:
-        """Return how many sessions are stored."""
-        return int(StoredSession.objects.using(self.database).count())
-
-    def data_of(self, key: str) -> bytes:
-        """Return what is stored of a session."""
-        return bytes(self.row(key).get().data)
-
-    def plant(self, key: str, data: bytes) -> None:
-        """Store ``data`` under a live key."""
-        self.row(key).update(data=data)
-
-    def left(self, key: str) -> float:
-        """Return the seconds until a session ends, from when it was last written or touched."""
-        row = self.row(key).get()
-        return float((row.expires_at - row.seen_at).total_seconds())
-
-    def end(self, key: str) -> None:
-        """Let a session be over."""
-        self.row(key).update(expires_at=StoreTime(-1))
-
-    def age(self, key: str, seconds: float, *, created: bool = False) -> None:
-        """Let a session have been seen, or created, so much earlier."""
-        row = self.row(key).get()
-        column = "created_at" if created else "seen_at"
-        self.row(key).update(**{column: getattr(row, column) - timedelta(seconds=seconds)})
-
-    # -- what requests do --
-
-    def saved(self, **data: Any) -> str:
-        """Store a session, and return its key."""
-        session = self.store()
-        session.update(data)
-        session.save()
-        return str(session.session_key)
-
-    def opened(self, key: str) -> Any:
-        """Return the session of a request that has looked into it."""
-        session = self.store(key)
-        session.get("anything")
-        return session
-
-    def now(self, key: str) -> dict[str, Any]:
-        """Return what the next request finds."""
-        return dict(self.store(key).items())
-
-    def asked(self, call: Any) -> int:
-        """Return how often ``call`` asks the store."""
-        with CaptureQueriesContext(connections[self.database]) as seen:
-            call()
-        return len(seen)
 
     # -- overlapping requests --
 
