@@ -1,6 +1,7 @@
 """The statement of a claim, a module a database: it takes digests in order, and returns those that are won."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from uuid import UUID
 
@@ -19,5 +20,10 @@ def taker_for(connection: BaseDatabaseWrapper) -> Take:
     if connection.vendor not in VENDORS:
         known = "SQLite, PostgreSQL, MariaDB and MySQL"
         raise InvalidBackend(f"database {connection.alias!r}: {connection.vendor} is not one of {known}")
-    take: Take = import_module(f"{__name__}.{connection.vendor}").take
+    return _take(connection.vendor)
+
+
+@cache
+def _take(vendor: str) -> Take:
+    take: Take = import_module(f"{__name__}.{vendor}").take
     return take
