@@ -120,6 +120,17 @@ class SessionConflict(SessionError):
         self.keys = keys
 
 
+class CookieTooLarge(SessionError):
+    """The session's cookie would be longer than its limit; the browser keeps the one that it has.
+
+    ``largest`` names the three keys that take the most, each with its bytes.
+    """
+
+    def __init__(self, message: str, *, size_bytes: int, limit_bytes: int, largest: list[tuple[str, int]]) -> None:
+        super().__init__(message)
+        self.size_bytes, self.limit_bytes, self.largest = size_bytes, limit_bytes, largest
+
+
 class SessionStoreUnavailable(SessionError):
     """The store of sessions did not answer: whether there is a session is not known."""
 

@@ -15,3 +15,6 @@ request_finished: Final = Signal()
 request_replayed: Final = Signal()
 #: The request was refused; also ``error``, an IdempotencyError. ``digest`` is None before a key was read.
 request_refused: Final = Signal()
+
+#: A session was too large for its cookie and was not kept (on_overflow="refuse"); ``error``, a CookieTooLarge.
+session_cookie_refused: Final = Signal()

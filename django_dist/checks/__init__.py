@@ -17,6 +17,7 @@ E022 a version is part of what must be unique
 E023 a model has several versions
 E024 a VersionedModel or GuardedModel is in a database that is not supported
 E025 a field named in guarded_fields is no integer or decimal, or may be NULL
+E041 the name and attributes of the session's cookie leave no room for a session
 E009 MariaDB keeps empty texts and answers as NULL
 W001 IdempotencyMiddleware is not the last of MIDDLEWARE
 W002 a policy requires a key for safe methods, which carry none
@@ -27,8 +28,10 @@ W006 some models are written to another database than the records
 W011 completes is on in mode "atomic", which leaves nothing unfinished
 W021 the database of mode "lease" is at an isolation level that refuses a result after a renewal
 W022 a GuardedModel has numbers that nothing can be taken from, and does not say which are guarded
+W041 a browser drops cookies as long as hard_limit_bytes lets them be
+W042 nginx answers 502 for a cookie as long as budget_bytes lets it be
 I001 (with --deploy) a view of mode "lease" may write between its steps, and a crash repeat it
 ==== ======================================================================================
 """
 
-from . import completion, concurrency, databases, leases, middleware, policies, views  # noqa: F401  (each registers its own)
+from . import completion, concurrency, cookies, databases, leases, middleware, policies, views  # noqa: F401  (each registers its own)

@@ -29,14 +29,34 @@ class Options:
     on_conflict: str = "last"
     #: Where the store does not answer: "refuse" with 503, or serve as "anonymous" without a session.
     on_unavailable: str = "refuse"
+    #: Of the engine "cookie": the most bytes of its Set-Cookie line, and of the cookie's name and value.
+    budget_bytes: int = 3500
+    hard_limit_bytes: int = 4096
+    #: What is longer: "raise" CookieTooLarge, "spill" the data to the server, or "refuse": the old cookie stays.
+    on_overflow: str = "raise"
+    #: Encrypt the cookie, so that its browser cannot read it.
+    encrypt: bool = False
+    #: Keep a row a session on the server, so that a logout ends copies of the cookie, too; how long, in seconds,
+    #: a process may go without asking for it.
+    revocation: bool = False
+    revocation_ttl: float = 0.0
+    #: The engine on the server that "spill" and ``revocation`` use.
+    server_engine: str = "django_dist.sessions.database"
 
     def __post_init__(self) -> None:
         self._one_of("on_conflict", "last", "raise")
         self._one_of("on_unavailable", "refuse", "anonymous")
-        for name, least in (("touch_every", 0), ("max_age", 1)):
+        self._one_of("on_overflow", "raise", "spill", "refuse")
+        for name, least in (
+            ("touch_every", 0),
+            ("max_age", 1),
+            ("revocation_ttl", 0),
+            ("budget_bytes", 100),
+            ("hard_limit_bytes", 100),
+        ):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
-                raise InvalidBackend(f"{WHERE}: {name}={value!r} must be seconds, at least {least}")
+                raise InvalidBackend(f"{WHERE}: {name}={value!r} must be a number, at least {least}")
 
     def _one_of(self, name: str, *choices: str) -> None:
         if getattr(self, name) not in choices:

@@ -83,7 +83,7 @@ class DistSession(TrackedSession):
         except ValueError:
             log.warning("Session data corrupted: it is not what SESSION_SERIALIZER writes")
             return None
-        return Loaded(stored.version, stored.idle, stored.lived, text, _user(data)), data
+        return Loaded(stored.version, stored.idle, stored.lived, text, user_of(data)), data
 
     @property
     def digest(self) -> UUID:
@@ -144,7 +144,7 @@ class DistSession(TrackedSession):
         self._added.clear()
 
     def _row(self, name: UUID, data: Data) -> Row:
-        user = _user(data)
+        user = user_of(data)
         loaded, limit = self._loaded, options().max_age
         lived = loaded.lived if loaded is not None and loaded.user == user else 0.0
         age = float(self.get_expiry_age(expiry=data.get("_session_expiry")))
@@ -198,7 +198,7 @@ class DistSession(TrackedSession):
         user = self._loaded.user
         if (yield from self._write("rename", digest_of_key(key))):
             self._session_key = key
-        elif user is not None and user == _user(self._session_cache):
+        elif user is not None and user == user_of(self._session_cache):
             self._forget()
         else:
             yield from self._create()
@@ -273,5 +273,6 @@ def digest_of_key(key: str) -> UUID:
     return digest_of(["session", key])
 
 
-def _user(data: Data) -> str | None:
+def user_of(data: Data) -> str | None:
+    """Return whose session it is, as django.contrib.auth keeps it; None of nobody."""
     return str(data[USER])[:LONGEST_USER] if data.get(USER) is not None else None

@@ -14,6 +14,20 @@ def mutant(make: Callable[[], AbstractContextManager[Any]]) -> Callable[[], Abst
     return make
 
 
+def catalogue() -> tuple[dict[str, Any], Callable[..., Any]]:
+    """Return faults by name, each with what catches it, and the decorator that enters one: ``@mutant(*caught_by)``."""
+    found: dict[str, Any] = {}
+
+    def mutant_caught_by(*caught_by: str) -> Callable[..., Any]:
+        def enter(make: Any) -> Any:
+            found[make.__name__] = (make, caught_by)
+            return make
+
+        return enter
+
+    return found, mutant_caught_by
+
+
 def broken(name: str):
     """Seed the fault ``name`` for the block."""
     return broken_by(MUTANTS[name])

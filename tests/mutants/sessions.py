@@ -141,7 +141,7 @@ def new_key_brings_a_login_back():
 
 @mutant("test_login_after_a_logout_elsewhere_is_a_session_of_its_own")
 def login_after_a_logout_is_lost():
-    return patch.object(store, "_user", lambda data: "7")
+    return patch.object(store, "user_of", lambda data: "7")
 
 
 @mutant("test_session_ends_by_the_clock_of_the_store")
@@ -184,7 +184,7 @@ def new_key_begins_a_lifetime():
 
 @mutant("test_login_begins_an_absolute_lifetime")
 def login_goes_on_with_the_lifetime():
-    return patch.object(store, "_user", lambda data: None)
+    return patch.object(store, "user_of", lambda data: None)
 
 
 @mutant("test_stored_key_is_no_cookie")

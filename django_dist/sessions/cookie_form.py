@@ -1,0 +1,154 @@
+"""What stands in the browser's cookie: the session's text, compressed where that helps, signed or encrypted.
+
+Not secret unless it is encrypted: whoever has the cookie reads the data. Sources: Django's signing (HMAC-SHA256);
+AES-GCM with random nonces, NIST SP 800-38D: good for 2**32 cookies under one SECRET_KEY.
+"""
+
+import base64
+import binascii
+import logging
+import os
+import time
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.utils.crypto import salted_hmac
+
+from ..exceptions import InvalidBackend
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+log: Final = logging.getLogger("django.security.SuspiciousSession")
+PURPOSE: Final = "django_dist.sessions.cookie"
+#: What is compressed may be as much larger as this and no more: a small cookie could stand for gigabytes.
+INFLATED_BYTES: Final = 2**20
+#: No cookie that a browser keeps is longer.
+LONGEST: Final = 4096
+PACKED: Final = "."
+ENCRYPTED: Final = "e."
+NONCE_BYTES: Final = 12
+
+
+class Content(NamedTuple):
+    """What a cookie says; times in whole seconds of the web server's clock."""
+
+    written_at: int
+    lived: int  # seconds that the session had lived when this was written
+    sid: str  # by which a server store knows it; empty where none does
+    text: bytes
+
+
+class Read(NamedTuple):
+    """A cookie that was found good, and whether the next answer is to bring it in its present form."""
+
+    content: Content
+    is_stale: bool
+
+
+def write(content: Content, *, encrypt: bool) -> str:
+    """Return the value of the cookie."""
+    body = b"%d %d %s\n%s" % (content.written_at, content.lived, content.sid.encode(), content.text)
+    packed = zlib.compress(body)
+    is_packed = len(packed) < len(body) - 1
+    if encrypt:
+        nonce = os.urandom(NONCE_BYTES)
+        plain = (b"z" if is_packed else b"j") + (packed if is_packed else body)
+        sealed = _cipher(settings.SECRET_KEY).encrypt(nonce, plain, _salt().encode())
+        return ENCRYPTED + _armoured(_key_id(settings.SECRET_KEY) + nonce + sealed)
+    return _signer(settings.SECRET_KEY, _salt()).sign(PACKED + _armoured(packed) if is_packed else _armoured(body))
+
+
+def read(value: str, *, encrypt: bool) -> Read | None:
+    """Return what ``value`` says; None, and a line in the security log, where this site has not written it."""
+    if len(value) > LONGEST or not value.isascii():
+        return None
+    is_encrypted = value.startswith(ENCRYPTED)
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        body = _decrypted(value, secret) if is_encrypted else _verified(value, secret)
+        if body is not None:
+            content = _content(body)
+            stale = secret != settings.SECRET_KEY or is_encrypted != encrypt
+            return None if content is None else Read(content, stale)
+    if is_encrypted or ":" in value:
+        log.warning("Session data corrupted: the cookie was not written by this site, or not under this name")
+    return None
+
+
+def now() -> int:
+    """Return the web server's time, which is all the time that a cookie has."""
+    return int(time.time())
+
+
+def _verified(value: str, secret: str | bytes) -> bytes | None:
+    try:
+        payload = _signer(secret, _salt()).unsign(value)
+    except BadSignature:
+        return None
+    raw = _raw(payload.removeprefix(PACKED))
+    return raw if raw is None or not payload.startswith(PACKED) else _inflated(raw)
+
+
+def _decrypted(value: str, secret: str | bytes) -> bytes | None:
+    raw = _raw(value.removeprefix(ENCRYPTED))
+    if raw is None or raw[:1] != _key_id(secret):
+        return None
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        plain = _cipher(secret).decrypt(raw[1 : 1 + NONCE_BYTES], raw[1 + NONCE_BYTES :], _salt().encode())
+    except (InvalidTag, ValueError):
+        return None
+    return _inflated(plain[1:]) if plain[:1] == b"z" else plain[1:]
+
+
+def _content(body: bytes) -> Content | None:
+    head, newline, text = body.partition(b"\n")
+    written_at, lived, sid = head.split(b" ") if newline else (b"", b"", b"")
+    return Content(int(written_at), int(lived), sid.decode(), text) if newline else None
+
+
+def _inflated(packed: bytes) -> bytes:
+    """Return what ``packed`` stands for; nothing where that is too much."""
+    inflater = zlib.decompressobj()
+    body = inflater.decompress(packed, INFLATED_BYTES)
+    return b"" if inflater.unconsumed_tail else body
+
+
+def _armoured(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _raw(armoured: str) -> bytes | None:
+    try:
+        return base64.urlsafe_b64decode(armoured + "=" * (-len(armoured) % 4))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _salt() -> str:
+    """Return what binds a cookie to its purpose and its name."""
+    return f"{PURPOSE}:{settings.SESSION_COOKIE_NAME}"
+
+
+@lru_cache(maxsize=16)
+def _signer(secret: str | bytes, salt: str) -> Signer:
+    return Signer(key=secret, salt=salt, fallback_keys=[])
+
+
+@lru_cache(maxsize=16)
+def _cipher(secret: str | bytes) -> "AESGCM":
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError as error:
+        raise InvalidBackend("encrypt=True needs cryptography: pip install 'django-dist[encrypted-cookies]'") from error
+    return AESGCM(salted_hmac(PURPOSE, "key", secret=secret, algorithm="sha256").digest())
+
+
+@lru_cache(maxsize=16)
+def _key_id(secret: str | bytes) -> bytes:
+    """Return a byte that tells the keys of a rotation apart, most of the time, before they are tried."""
+    return salted_hmac(PURPOSE, "key id", secret=secret, algorithm="sha256").digest()[:1]
