@@ -15,6 +15,7 @@ DistError
 |   `-- GuardFailed         short
 |-- SessionError
 |   |-- SessionConflict         keys
+|   |-- SessionLimitReached     limit; also PermissionDenied
 |   `-- SessionStoreUnavailable
 |-- PreconditionFailed      412 over HTTP
 |-- PreconditionRequired    428 over HTTP
@@ -29,7 +30,7 @@ DistError
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import DatabaseError
 from django.db.transaction import TransactionManagementError
 
@@ -129,6 +130,14 @@ class CookieTooLarge(SessionError):
     def __init__(self, message: str, *, size_bytes: int, limit_bytes: int, largest: list[tuple[str, int]]) -> None:
         super().__init__(message)
         self.size_bytes, self.limit_bytes, self.largest = size_bytes, limit_bytes, largest
+
+
+class SessionLimitReached(SessionError, PermissionDenied):
+    """The user has ``limit`` sessions already and on_max="refuse" is set; the login was undone."""
+
+    def __init__(self, message: str, *, limit: int) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class SessionStoreUnavailable(SessionError):

@@ -157,6 +157,9 @@ class StoredSession(models.Model):
     created_at = models.DateTimeField(editable=False)  # or when its user logged in
     seen_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField(db_index=True, editable=False)
+    # None: not recorded; see the options record_ip and record_user_agent
+    ip = models.CharField(max_length=39, null=True, editable=False)
+    agent = models.CharField("user agent", max_length=200, null=True, editable=False)
 
     objects: ClassVar[Any] = SessionQuerySet.as_manager()
 
@@ -173,3 +176,15 @@ class StoredSession(models.Model):
         from .sessions.database import SessionStore
 
         return SessionStore.decoded(self)
+
+
+class SessionLatch(models.Model):
+    """What logins of one user hold in turn where ``max_per_user`` is set; users share the few there are."""
+
+    slot = models.SmallIntegerField(primary_key=True, editable=False)
+
+    class Meta:
+        db_table = "django_dist_session_latch"
+
+    def __str__(self) -> str:
+        return str(self.slot)

@@ -4,5 +4,15 @@ Not safe where two sites share a table and a SECRET_KEY: they would share their 
 """
 
 from .middleware import SessionMiddleware
+from .people import SessionInfo, arevoke, arevoke_all, asessions_for, revoke, revoke_all, sessions_for
 
-__all__ = ["SessionMiddleware"]
+__all__ = [
+    "SessionInfo",
+    "SessionMiddleware",
+    "arevoke",
+    "arevoke_all",
+    "asessions_for",
+    "revoke",
+    "revoke_all",
+    "sessions_for",
+]

@@ -9,6 +9,7 @@ import time
 from datetime import datetime, timezone
 from importlib import import_module
 from typing import Final, cast
+from uuid import UUID
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.utils.crypto import get_random_string
@@ -22,8 +23,9 @@ from .cookie_size import check
 from .options import options
 from .place import SessionPlace
 from .plans import Plan
-from .store import KEY, KEY_CHARACTERS, USER, DistSession, user_of
+from .store import KEY, KEY_CHARACTERS, DistSession
 from .tracked import Loaded
+from .users import only_user, user_of
 
 log: Final = logging.getLogger("django_dist.sessions")
 #: Sessions that a process remembers to be alive, for revocation_ttl.
@@ -52,6 +54,17 @@ class SessionStore(DistSession):
         """Where the sessions of the server lie; asked only by what needs a server."""
         return _server_engine().place if _has_server() else NOWHERE
 
+    @property
+    def digest(self) -> UUID:
+        """What the server knows the session by, where it does."""
+        server = self._server or _server_of(self.session_key or "")
+        return super().digest if server is None else server.digest
+
+    def _beside(self, key: str) -> DistSession:
+        server = _server_engine()(key)
+        server.meta = self.meta
+        return server
+
     @classmethod
     def clear_expired(cls) -> None:
         """Delete what is over on the server; cookies expire by themselves."""
@@ -75,7 +88,7 @@ class SessionStore(DistSession):
         return data
 
     def _load_spilled(self, key: str) -> Plan[Data]:
-        self._server, self._is_spilled = _server_engine()(key), True
+        self._server, self._is_spilled = self._beside(key), True
         data = self._server._session_cache = yield from self._server._load()
         self._loaded, self.unavailable = self._server._loaded, self._server.unavailable
         if self._server.session_key is None:
@@ -103,7 +116,7 @@ class SessionStore(DistSession):
         """Return whether the session has not been ended on the server, where it is known there."""
         if not sid or not options().revocation:
             return True
-        self._server = _server_engine()(sid)
+        self._server = self._beside(sid)
         if _alive.get(sid, 0.0) > time.monotonic():
             return True
         self._server._session_cache = yield from self._server._load()
@@ -158,11 +171,12 @@ class SessionStore(DistSession):
         """Let the server know of this session; raises UpdateError where that has ended it."""
         server = self._server
         if server is None:
-            server = self._server = _server_engine()(sid)
-            server._session_cache = _mark(self._session_cache)
+            server = self._beside(sid)
+            server._session_cache = only_user(self._session_cache)
             yield from server._save(must_create=True)
+            self._server = server
         elif server._loaded is None or server._loaded.user != user_of(self._session_cache):
-            server._session_cache = _mark(self._session_cache)
+            server._session_cache = only_user(self._session_cache)
             yield from server._save(must_create=False)
         elif (yield "read_newest", server.digest) is None:
             raise UpdateError
@@ -177,7 +191,7 @@ class SessionStore(DistSession):
             raise error
         server, is_new = self._server, self._server is None
         if server is None:
-            server = self._server = _server_engine()(sid or get_random_string(32, KEY_CHARACTERS))
+            server = self._server = self._beside(sid or get_random_string(32, KEY_CHARACTERS))
         server._session_cache = self._session_cache
         yield from server._save(must_create=is_new)
         self._is_spilled = True
@@ -193,7 +207,7 @@ class SessionStore(DistSession):
         except CookieTooLarge:
             return
         if options().revocation:
-            server._session_cache = _mark(self._session_cache)
+            server._session_cache = only_user(self._session_cache)
             yield from server._save(must_create=False)
         else:
             yield from server._delete(None)
@@ -218,7 +232,7 @@ class SessionStore(DistSession):
             self._session_cache = yield from self._load()
         server = self._server
         if server is not None:
-            server._session_cache = self._session_cache if self._is_spilled else _mark(self._session_cache)
+            server._session_cache = self._session_cache if self._is_spilled else only_user(self._session_cache)
             _alive.pop(server.session_key or "", None)
             yield from server._cycle()
             if server.session_key is None:
@@ -275,11 +289,6 @@ def _server_of(value: str) -> DistSession | None:
         return _server_engine()(value)
     found = cookie_form.read(value, encrypt=options().encrypt)
     return None if found is None or not found.content.sid else _server_engine()(found.content.sid)
-
-
-def _mark(data: Data) -> Data:
-    """Return what the server keeps of a session whose data the browser has."""
-    return {USER: data[USER]} if USER in data else {}
 
 
 def _remember(sid: str) -> None:

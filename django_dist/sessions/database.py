@@ -3,25 +3,38 @@
 Not safe against who writes to that table and has SECRET_KEY.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connections, router
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 from django.db.backends.utils import CursorWrapper
+from django.db.models import DurationField, ExpressionWrapper, F
 
-from ..exceptions import SessionStoreUnavailable
+from ..clock import StoreNow
+from ..exceptions import SessionLimitReached, SessionStoreUnavailable
+from ..idempotency.digests import digest_of
 from ..idempotency.sql.base import stored as as_parameter
 from ..models import StoredSession
+from .device import Device
 from .options import options
-from .place import Row, SessionPlace, Stored
+from .place import Listed, Row, SessionPlace, Stored
 from .sealing import unseal
 from .sql import Statements
 from .store import DistSession
 
 statements = cache(Statements)
+SLOTS: Final = 256  # so few that nobody sees from them who has logged in, and logins seldom wait for others'
 
 
 class DatabaseSessions(SessionPlace):
@@ -52,38 +65,100 @@ class DatabaseSessions(SessionPlace):
     def insert(self, digest: UUID, row: Row) -> bool:
         """See SessionPlace.insert()."""
         try:
-            return self._write("insert", digest, row.data, row.user, -row.lived, row.ttl) == 1
+            values = (digest, row.data, row.user, row.ttl, *row.device)
+            return self._admitted(digest, row, lambda: self._write("insert", *values))
         except IntegrityError:
             return False
 
     def update(self, digest: UUID, version: int, row: Row) -> bool:
         """See SessionPlace.update()."""
-        return self._write("update", row.data, row.user, row.ttl, digest, version) == 1
+        name, values = "enter" if row.enters else "update", (row.data, row.user, row.ttl, *row.device, digest, version)
+        return self._admitted(digest, row, lambda: self._write(name, *values))
 
     def rename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
         """See SessionPlace.rename()."""
-        return self._write("rename", new, -row.lived, row.data, row.user, row.ttl, digest, version) == 1
+        values = (new, row.data, row.user, row.ttl, *row.device, digest, version)
+        name = "rename_entering" if row.enters else "rename"
+        return self._admitted(digest, row, lambda: self._write(name, *values))
 
-    def touch(self, digest: UUID, ttl: float) -> None:
+    def touch(self, digest: UUID, ttl: float, device: Device) -> None:
         """See SessionPlace.touch()."""
-        self._write("touch", ttl, digest)
+        self._write("touch", ttl, *device, digest)
 
-    def delete(self, digest: UUID) -> None:
+    def delete(self, digest: UUID, user: str | None = None) -> bool:
         """See SessionPlace.delete()."""
-        self._write("delete", digest)
+        if user is None:
+            return self._write("delete", digest) == 1
+        return self._write("delete_of", digest, user) == 1
+
+    def listed(self, user: str) -> list[Listed]:
+        """See SessionPlace.listed()."""
+        lived = ExpressionWrapper(StoreNow() - F("created_at"), output_field=DurationField())
+        rows = StoredSession.objects.using(self.database).filter(user_id=user, expires_at__gt=StoreNow())
+        columns = ("digest", "created_at", "seen_at", "expires_at", "ip", "agent", "lived")
+        with self._told(self.database):
+            found = list(rows.annotate(lived=lived).order_by("-seen_at", "digest").values_list(*columns))
+        return [
+            Listed(digest, created, seen, end, lived.total_seconds(), Device(ip, agent))
+            for digest, created, seen, end, ip, agent, lived in found
+        ]
+
+    def delete_all(self, user: str, but: UUID | None) -> int:
+        """See SessionPlace.delete_all()."""
+        with self._turn(user):
+            return self._write("delete_others", user, but or UUID(int=0))
+
+    # -- how many a user may have --
+
+    def _admitted(self, digest: UUID, row: Row, write: Callable[[], int]) -> bool:
+        """Write where the limit lets its user in, after those that it costs have ended."""
+        most = options().max_per_user
+        if most is None or row.user is None or not row.enters:
+            return write() == 1
+        with self._turn(row.user):
+            others = self._others(row.user, digest)
+            surplus = others[: max(0, len(others) - most + 1)]
+            if surplus and options().on_max == "refuse":
+                raise SessionLimitReached(f"the user has {most} sessions already; end one of them", limit=most)
+            for oldest in surplus:
+                self._write("delete", oldest)
+            written = write() == 1
+            if not written:
+                transaction.set_rollback(True, using=self.database)
+        return written
+
+    @contextmanager
+    def _turn(self, user: str) -> Iterator[None]:
+        """Let logins of ``user`` come one after the other, each in a transaction; nothing where there is no limit."""
+        if options().max_per_user is None:
+            yield
+            return
+        with self._told(self.database), transaction.atomic(using=self.database):
+            self._write("latch", digest_of(["user", user]).int % SLOTS)
+            yield
+
+    def _others(self, user: str, digest: UUID) -> list[UUID]:
+        """Return what else ``user`` has, the oldest first."""
+        with self._cursor(self.database) as cursor:
+            cursor.execute(statements(cursor.db.vendor).others, [user, as_parameter(cursor.db, digest)])
+            return [row[0] if isinstance(row[0], UUID) else UUID(row[0]) for row in cursor.fetchall()]
 
     def _write(self, name: str, *values: Any) -> int:
         with self._cursor(self.database) as cursor:
-            parameters: Sequence[Any] = [as_parameter(cursor.db, v) if isinstance(v, UUID) else v for v in values]
+            parameters = [as_parameter(cursor.db, v) if isinstance(v, UUID) else v for v in values]
             cursor.execute(getattr(statements(cursor.db.vendor), name), parameters)
             count: int = cursor.rowcount
         return count
 
     @contextmanager
     def _cursor(self, alias: str) -> Iterator[CursorWrapper]:
+        with self._told(alias), connections[alias].cursor() as cursor:
+            yield cursor
+
+    @contextmanager
+    def _told(self, alias: str) -> Iterator[None]:
         try:
-            with connections[alias].cursor() as cursor:
-                yield cursor
+            yield
         except (OperationalError, InterfaceError, InternalError) as error:
             raise SessionStoreUnavailable(f"database {alias!r} did not answer for a session: {error}") from error
 

@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date
 
 from ..exceptions import PROBLEM, SessionStoreUnavailable
+from .store import DistSession
 
 log: Final = logging.getLogger("django_dist.sessions")
 RETRY_AFTER_S: Final = 1
@@ -48,6 +49,8 @@ class SessionMiddleware:
     def process_request(self, request: HttpRequest) -> None:
         """Give ``request`` its session; no store is asked."""
         request.session = self.store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        if isinstance(request.session, DistSession):
+            request.session.meta = request.META  # looked into only where something is stored
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Save what was changed, and return ``response`` with the cookie."""

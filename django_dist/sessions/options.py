@@ -42,11 +42,22 @@ class Options:
     revocation_ttl: float = 0.0
     #: The engine on the server that "spill" and ``revocation`` use.
     server_engine: str = "django_dist.sessions.database"
+    #: How many live sessions a user may have; None is any number. One more: "end_oldest" login, or "refuse" it.
+    max_per_user: int | None = None
+    on_max: str = "end_oldest"
+    #: Of the client: the IP address "full" or "truncated" (to /24, or /48 of IPv6), and the User-Agent header.
+    record_ip: str = "no"
+    record_user_agent: bool = False
 
     def __post_init__(self) -> None:
         self._one_of("on_conflict", "last", "raise")
         self._one_of("on_unavailable", "refuse", "anonymous")
         self._one_of("on_overflow", "raise", "spill", "refuse")
+        self._one_of("on_max", "end_oldest", "refuse")
+        self._one_of("record_ip", "no", "full", "truncated")
+        most = self.max_per_user
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise InvalidBackend(f"{WHERE}: max_per_user={most!r} must be a number of sessions, at least 1")
         for name, least in (
             ("touch_every", 0),
             ("max_age", 1),

@@ -1,10 +1,13 @@
 """Where sessions lie: what an engine does on its store, one round trip a method."""
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+
+from .device import UNKNOWN, Device
 
 
 class Stored(NamedTuple):
@@ -23,6 +26,19 @@ class Row(NamedTuple):
     user: str | None
     ttl: float  # seconds until it ends
     lived: float = 0.0  # seconds that count as lived already
+    enters: bool = False  # whether this is the user's login: the time of creation begins anew, and a limit counts
+    device: Device = UNKNOWN
+
+
+class Listed(NamedTuple):
+    """A session as its user may see it."""
+
+    digest: UUID
+    created_at: datetime  # or when its user logged in
+    seen_at: datetime
+    expires_at: datetime
+    lived: float
+    device: Device
 
 
 class SessionPlace(ABC):
@@ -38,7 +54,11 @@ class SessionPlace(ABC):
 
     @abstractmethod
     def insert(self, digest: UUID, row: Row) -> bool:
-        """Store a new session at version 1; return False, and change nothing, where ``digest`` is taken."""
+        """Store a new session at version 1; return False, and change nothing, where ``digest`` is taken.
+
+        Where its user enters and has ``max_per_user`` sessions the oldest ends, or SessionLimitReached is raised and
+        nothing changes; of any number of logins at once, too. So with update() and rename().
+        """
 
     @abstractmethod
     def update(self, digest: UUID, version: int, row: Row) -> bool:
@@ -49,12 +69,20 @@ class SessionPlace(ABC):
         """As update(), and put it under ``new``: nothing is left under ``digest``."""
 
     @abstractmethod
-    def touch(self, digest: UUID, ttl: float) -> None:
+    def touch(self, digest: UUID, ttl: float, device: Device) -> None:
         """Put the end of a session off; do nothing where it has ended."""
 
     @abstractmethod
-    def delete(self, digest: UUID) -> None:
-        """End a session."""
+    def delete(self, digest: UUID, user: str | None = None) -> bool:
+        """End a session, with ``user`` only if it is that user's; return whether there was one."""
+
+    @abstractmethod
+    def listed(self, user: str) -> list[Listed]:
+        """Return what has not ended of ``user``, the last seen first; never from a copy."""
+
+    @abstractmethod
+    def delete_all(self, user: str, but: UUID | None) -> int:
+        """End the sessions of ``user``, except ``but``, and return how many there were."""
 
     @abstractmethod
     def purge(self, batch: int) -> int:
@@ -80,10 +108,18 @@ class SessionPlace(ABC):
         """See rename()."""
         return await sync_to_async(self.rename)(digest, version, row, new)
 
-    async def atouch(self, digest: UUID, ttl: float) -> None:
+    async def atouch(self, digest: UUID, ttl: float, device: Device) -> None:
         """See touch()."""
-        await sync_to_async(self.touch)(digest, ttl)
+        await sync_to_async(self.touch)(digest, ttl, device)
 
-    async def adelete(self, digest: UUID) -> None:
+    async def adelete(self, digest: UUID, user: str | None = None) -> bool:
         """See delete()."""
-        await sync_to_async(self.delete)(digest)
+        return await sync_to_async(self.delete)(digest, user)
+
+    async def alisted(self, user: str) -> list[Listed]:
+        """See listed()."""
+        return await sync_to_async(self.listed)(user)
+
+    async def adelete_all(self, user: str, but: UUID | None) -> int:
+        """See delete_all()."""
+        return await sync_to_async(self.delete_all)(user, but)

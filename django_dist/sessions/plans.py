@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from ..exceptions import SessionStoreUnavailable
+from ..exceptions import SessionError
 from .place import SessionPlace
 
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ def run(place: SessionPlace, plan: Plan[Result]) -> Result:
         name, *arguments = step
         try:
             course.answer = getattr(place, name)(*arguments)
-        except SessionStoreUnavailable as error:
+        except SessionError as error:
             course.failure = error
     return course.result
 
@@ -30,7 +30,7 @@ async def arun(place: SessionPlace, plan: Plan[Result]) -> Result:
         name, *arguments = step
         try:
             course.answer = await getattr(place, f"a{name}")(*arguments)
-        except SessionStoreUnavailable as error:
+        except SessionError as error:
             course.failure = error
     return course.result
 

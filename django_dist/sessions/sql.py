@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 from ..exceptions import InvalidBackend
 
 TABLE: Final = "django_dist_session"
+LATCHES: Final = "django_dist_session_latch"
 
 
 class Clock(NamedTuple):
@@ -16,6 +17,7 @@ class Clock(NamedTuple):
     lived: str  # seconds since created_at
     newest: str = ""  # at the end of a SELECT that must not see a snapshot of its transaction
     unless_taken: str = "ON CONFLICT (digest) DO NOTHING"  # an error would end a transaction of the view's
+    held: str = "ON CONFLICT (slot) DO UPDATE SET slot = excluded.slot"
 
 
 ISO = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now'{})"
@@ -34,6 +36,7 @@ CLOCKS: Final = {
         "TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6",
         newest=" FOR UPDATE",
         unless_taken="",  # an error ends no transaction here
+        held="ON DUPLICATE KEY UPDATE slot = slot",
     ),
     "sqlite": Clock(
         ISO.format(""),
@@ -52,21 +55,35 @@ class Statements:
             raise InvalidBackend(f"sessions need SQLite, PostgreSQL, MariaDB or MySQL, not {vendor}")
         clock = CLOCKS[vendor]
         lives = f"digest = %s AND expires_at > {clock.now}"
-        changed = f"version = version + 1, data = %s, user_id = %s, seen_at = {clock.now}, expires_at = {clock.ahead}"
+        put_off = (
+            f"seen_at = {clock.now}, expires_at = {clock.ahead}, ip = COALESCE(%s, ip), agent = COALESCE(%s, agent)"
+        )
+        changed = f"version = version + 1, data = %s, user_id = %s, {put_off}"
         # digest
         self.read = f"SELECT version, data, {clock.idle}, {clock.lived} FROM {TABLE} WHERE {lives}"
         self.read_newest = self.read + clock.newest
         self.delete = f"DELETE FROM {TABLE} WHERE digest = %s"
-        # digest, data, user, minus the seconds lived, ttl
+        self.delete_of = f"{self.delete} AND user_id = %s"
+        # user, digest of the one that is not meant
+        self.others = (
+            f"SELECT digest FROM {TABLE} WHERE user_id = %s AND digest <> %s AND expires_at > {clock.now} "
+            f"ORDER BY created_at, digest{clock.newest}"
+        )
+        self.delete_others = f"DELETE FROM {TABLE} WHERE user_id = %s AND digest <> %s"
+        # slot
+        self.latch = f"INSERT INTO {LATCHES} (slot) VALUES (%s) {clock.held}"
+        # digest, data, user, ttl, ip, agent
         self.insert = (
-            f"INSERT INTO {TABLE} (digest, version, data, user_id, created_at, seen_at, expires_at) "
-            f"VALUES (%s, 1, %s, %s, {clock.ahead}, {clock.now}, {clock.ahead}) {clock.unless_taken}"
+            f"INSERT INTO {TABLE} (digest, version, data, user_id, created_at, seen_at, expires_at, ip, agent) "
+            f"VALUES (%s, 1, %s, %s, {clock.now}, {clock.now}, {clock.ahead}, %s, %s) {clock.unless_taken}"
         )
-        # data, user, ttl, digest, version
+        # data, user, ttl, ip, agent, digest, version
         self.update = f"UPDATE {TABLE} SET {changed} WHERE {lives} AND version = %s"
-        # new digest, minus the seconds lived, then as update
-        self.rename = (
-            f"UPDATE {TABLE} SET digest = %s, created_at = {clock.ahead}, {changed} WHERE {lives} AND version = %s"
+        self.enter = f"UPDATE {TABLE} SET created_at = {clock.now}, {changed} WHERE {lives} AND version = %s"
+        # new digest, then as update
+        self.rename = f"UPDATE {TABLE} SET digest = %s, {changed} WHERE {lives} AND version = %s"
+        self.rename_entering = (
+            f"UPDATE {TABLE} SET digest = %s, created_at = {clock.now}, {changed} WHERE {lives} AND version = %s"
         )
-        # ttl, digest
-        self.touch = f"UPDATE {TABLE} SET seen_at = {clock.now}, expires_at = {clock.ahead} WHERE {lives}"
+        # ttl, ip, agent, digest
+        self.touch = f"UPDATE {TABLE} SET {put_off} WHERE {lives}"

@@ -3,27 +3,29 @@
 import logging
 import re
 import string
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.utils.crypto import get_random_string
 
-from ..exceptions import SessionStoreUnavailable
+from ..exceptions import SessionLimitReached, SessionStoreUnavailable
 from ..idempotency.digests import digest_of
 from .changes import Data
+from .device import device_of
 from .options import options
 from .place import Row, SessionPlace, Stored
 from .plans import Plan, arun, run
 from .sealing import seal, unseal
 from .tracked import Loaded, TrackedSession
+from .users import user_of
 
 log: Final = logging.getLogger("django_dist.sessions")
 KEY_CHARACTERS: Final = string.ascii_lowercase + string.digits
 KEY: Final = re.compile(r"[a-z0-9]{32}")
-USER: Final = "_auth_user_id"  # as django.contrib.auth keeps it
-LONGEST_USER: Final = 64
-#: Tries of a save that others keep overtaking; each try means that one of them went through.
+#: Tries of a save that others keep overtaking, each of which means that one of them went through; and of a new key,
+#: of which the second is as good as never needed.
 MOST_TRIES: Final = 100
 PURGE_BATCH: Final = 1000
 
@@ -36,6 +38,7 @@ class DistSession(TrackedSession):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.unavailable: SessionStoreUnavailable | None = None  # once it has not answered, it is not asked again
+        self.meta: Mapping[str, Any] | None = None  # of the request, where our middleware has given it
 
     # -- loading --
 
@@ -127,7 +130,7 @@ class DistSession(TrackedSession):
             self._loaded = found[0]
         changes, standing, data = self._changes(), self._loaded, self._session_cache
         for _ in range(MOST_TRIES):
-            row = self._row(new[0] if new else self.digest, data)
+            row = self._row(new[0] if new else self.digest, data, standing)
             if (yield how, self.digest, standing.version, row, *new):
                 self._keep(data, row, standing.version + 1)
                 return True
@@ -143,12 +146,15 @@ class DistSession(TrackedSession):
         self._loaded = Loaded(version, 0.0, row.lived, self._text(data), row.user)
         self._added.clear()
 
-    def _row(self, name: UUID, data: Data) -> Row:
+    def _row(self, name: UUID, data: Data, standing: Loaded | None) -> Row:
         user = user_of(data)
-        loaded, limit = self._loaded, options().max_age
-        lived = loaded.lived if loaded is not None and loaded.user == user else 0.0
-        age = float(self.get_expiry_age(expiry=data.get("_session_expiry")))
-        return Row(seal(name, self._text(data)), user, age if limit is None else min(age, limit - lived), lived)
+        enters = standing is None or standing.user != user
+        lived = standing.lived if standing is not None and not enters else 0.0
+        return Row(seal(name, self._text(data)), user, self._ttl(data, lived), lived, enters, device_of(self.meta))
+
+    def _ttl(self, data: Data, lived: float) -> float:
+        age, limit = float(self.get_expiry_age(expiry=data.get("_session_expiry"))), options().max_age
+        return age if limit is None else min(age, limit - lived)
 
     # -- creating, and another key --
 
@@ -162,15 +168,22 @@ class DistSession(TrackedSession):
 
     def _create(self) -> Plan[None]:
         self._loaded = None
-        while True:
+        for _ in range(MOST_TRIES):
             self._session_key = get_random_string(32, KEY_CHARACTERS)
-            if (yield from self._insert()):
+            try:
+                created = yield from self._insert()
+            except SessionLimitReached:
+                self._session_key = None
+                raise
+            if created:
                 self.modified = True
                 return
+        self._session_key = None
+        raise SessionStoreUnavailable(f"the store took none of {MOST_TRIES} new sessions: a constraint may refuse them")
 
     def _insert(self) -> Plan[bool]:
         data = self._get_session(no_load=True)  # type: ignore[attr-defined]
-        row = self._row(self.digest, data)
+        row = self._row(self.digest, data, None)
         if not (yield "insert", self.digest, row):
             return False
         self._keep(data, row, 1)
@@ -258,7 +271,8 @@ class DistSession(TrackedSession):
 
     def _touch(self) -> Plan[None]:
         if self._loaded is not None:
-            yield "touch", self.digest, self._row(self.digest, self._session_cache).ttl
+            ttl = self._ttl(self._session_cache, self._loaded.lived)
+            yield "touch", self.digest, ttl, device_of(self.meta)
             self._loaded = self._loaded._replace(idle=0.0)
 
     @classmethod
@@ -271,8 +285,3 @@ class DistSession(TrackedSession):
 def digest_of_key(key: str) -> UUID:
     """Return what a store knows the session of ``key`` by: nobody can make a cookie of it."""
     return digest_of(["session", key])
-
-
-def user_of(data: Data) -> str | None:
-    """Return whose session it is, as django.contrib.auth keeps it; None of nobody."""
-    return str(data[USER])[:LONGEST_USER] if data.get(USER) is not None else None

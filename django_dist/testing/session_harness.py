@@ -25,7 +25,8 @@ class SessionHarness(DatabaseCase):
 
     def with_options(self, **options: Any) -> None:
         """Let the engine have these options, for the rest of the test."""
-        settings = override_settings(DIST_SESSIONS={"default": {"OPTIONS": {"database": self.database, **options}}})
+        given = {"default": {"OPTIONS": {"database": self.database, **options}}}
+        settings = override_settings(SESSION_ENGINE=self.engine, DIST_SESSIONS=given)
         settings.enable()
         self.addCleanup(settings.disable)
 
@@ -68,6 +69,14 @@ class SessionHarness(DatabaseCase):
         self.row(key).update(**{column: getattr(row, column) - timedelta(seconds=seconds)})
 
     # -- what requests do --
+
+    def login(self, user: Any = "7", **data: Any) -> str:
+        """Let ``user`` be logged in as Django does it, and return the key of the session."""
+        session = self.store()
+        session.cycle_key()
+        session.update({"_auth_user_id": user, **data})
+        session.save()
+        return str(session.session_key)
 
     def saved(self, **data: Any) -> str:
         """Store a session, and return its key."""

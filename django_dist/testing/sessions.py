@@ -5,12 +5,12 @@ from django.test import override_settings
 
 from ..exceptions import SessionConflict
 from .case import PATIENCE_S
-from .session_harness import SessionHarness
+from .session_people import PeopleConformance
 
 THREADS, ADDITIONS = 8, 25
 
 
-class SessionConformance(SessionHarness):
+class SessionConformance(PeopleConformance):
     """Mixed into TransactionTestCase: ``engine`` over ``database``."""
 
     # -- overlapping requests --

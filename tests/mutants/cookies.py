@@ -224,12 +224,12 @@ def load_does_not_ask_whether_it_stands():
 
 @mutant(LOGOUT, OWN_ROW)
 def server_keeps_the_data_too():
-    return patch.object(cookie, "_mark", dict)
+    return patch.object(cookie, "only_user", dict)
 
 
 @mutant("test_server_knows_whose_session_it_is")
 def server_is_not_told_whose():
-    return patch.object(cookie, "_mark", lambda data: {})
+    return patch.object(cookie, "only_user", lambda data: {})
 
 
 @mutant("test_new_key_ends_copies_of_the_old_cookie", "test_spilled_session_gets_another_key")

@@ -178,7 +178,7 @@ def _opened_for_ever(opened):
 @mutant(LIFETIME)
 def new_key_begins_a_lifetime():
     return statement(
-        "rename", lambda sql: sql.replace("created_at = ", "created_at = seen_at, user_id = user_id || ", 1)
+        "rename", lambda sql: sql.replace("SET digest = %s", "SET digest = %s, created_at = datetime('now')")
     )
 
 

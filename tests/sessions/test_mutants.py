@@ -7,7 +7,10 @@ from django.test import TransactionTestCase
 
 from django_dist.testing.sessions import SessionConformance
 from idempotency.test_mutants import TRIES, failing
-from mutants import broken_by
+from mutants import (
+    broken_by,
+    session_people,  # noqa: F401  (enters its mutants)
+)
 from mutants.sessions import MUTANTS
 
 

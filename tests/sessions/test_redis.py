@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as Lost
 from django_dist.exceptions import SessionStoreUnavailable
 from django_dist.idempotency.digests import digest_of
 from django_dist.sessions.redis import RedisSessions
-from django_dist.sessions.redis_scripts import INSERT, READ, RENAME, TOUCH, UPDATE
+from django_dist.sessions.redis_scripts import DELETE, DELETE_ALL, INSERT, LIST, READ, RENAME, TOUCH, UPDATE
 from django_dist.sessions.store import digest_of_key
 from django_dist.testing.sessions import SessionConformance
 from idempotency.redis_harness import sent
@@ -28,7 +28,7 @@ class Own:
     def setUp(self):
         self.prefix = f"test:{uuid.uuid4()}:"
         super().setUp()
-        for script in (READ, INSERT, UPDATE, RENAME, TOUCH):
+        for script in (READ, INSERT, UPDATE, RENAME, TOUCH, DELETE, DELETE_ALL, LIST):
             self.server.script_load(script.text)
 
     @property
@@ -37,7 +37,7 @@ class Own:
 
     def with_options(self, **given):
         options = {"connection": self.connection, "prefix": self.prefix, **given}
-        settings = override_settings(DIST_SESSIONS={"default": {"OPTIONS": options}})
+        settings = override_settings(SESSION_ENGINE=self.engine, DIST_SESSIONS={"default": {"OPTIONS": options}})
         settings.enable()
         self.addCleanup(settings.disable)
 
@@ -58,7 +58,7 @@ class Own:
         return f"{self.prefix}{digest_of_key(key).hex}"
 
     def count(self):
-        return len(self.keys())
+        return len([key for key in self.keys() if ":user:" not in str(key)])
 
     def data_of(self, key):
         return self.server.execute_command("HGET", self.key(key), "d", NEVER_DECODE=True)
@@ -97,7 +97,7 @@ class RedisTests(Own, SessionConformance, TransactionTestCase):
             lambda row: place.rename(one, 2, row, new),
         ):
             with mock.patch(writer, return_value=uuid.uuid4().bytes[:8]):
-                row = self.store()._row(one, {"a": 1})
+                row = self.store()._row(one, {"a": 1, "_auth_user_id": "7"}, None)
                 self.assertEqual((call(row), call(row)), (True, True))
             self.assertFalse(call(row))
         self.assertEqual((place.read(one), place.read(new).version, self.count()), (None, 3, 1))
