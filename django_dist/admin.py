@@ -26,6 +26,7 @@ from .idempotency.registry import requests
 from .idempotency.scope import NOBODY
 from .listing import LATEST, ReadOnlyAdmin
 from .models import RequestRecord
+from .sessions.admin import StoredSessionAdmin  # noqa: F401  (registers itself)
 
 SHOWN_BYTES: Final = 10_000
 BODY_PERMISSION: Final = "django_dist.view_request_body"

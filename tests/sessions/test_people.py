@@ -1,14 +1,49 @@
 """A user's sessions under other engines: those in a cookie that a server knows of, and those that nobody knows of."""
 
-from django.test import TestCase, override_settings
+from django.db import connections, transaction
+from django.test import TestCase, TransactionTestCase, override_settings
 
+from django_dist.clock import StoreNow
 from django_dist.exceptions import InvalidBackend
+from django_dist.models import StoredSession
 from django_dist.sessions import revoke, revoke_all, sessions_for
 from django_dist.sessions.cookie import SessionStore
+from django_dist.sessions.sql import Statements
+from django_dist.testing.case import DatabaseCase
+from services import needs
 
 
 def settings(engine, **options):
     return override_settings(SESSION_ENGINE=engine, DIST_SESSIONS={"default": {"OPTIONS": options}})
+
+
+class IndexTests(DatabaseCase, TransactionTestCase):
+    """A user's sessions are found by an index, however many others there are."""
+
+    how, used = "EXPLAIN QUERY PLAN {}", "django_dist_session_user"
+
+    def test_sessions_of_a_user_are_found_by_an_index(self):
+        made = Statements(connections[self.database].vendor)
+        found = StoredSession.objects.using(self.database).filter(user_id="7", expires_at__gt=StoreNow())
+        listing, values = found.order_by("-seen_at").query.get_compiler(self.database).as_sql()
+        spared = "0" * 32
+        asked = [(made.others, ["7", spared]), (made.delete_others, ["7", spared]), (listing, values)]
+        with transaction.atomic(using=self.database), connections[self.database].cursor() as cursor:
+            self.prepare(cursor)
+            for sql, parameters in asked:
+                cursor.execute(self.how.format(sql), parameters)
+                self.assertIn(self.used, str(cursor.fetchall()))
+
+    def prepare(self, cursor):
+        """Let the planner not go through a table of no rows."""
+
+
+@needs("postgres")
+class IndexOnPostgreSQLTests(IndexTests):
+    database, how = "postgres", "EXPLAIN {}"
+
+    def prepare(self, cursor):
+        cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 class CookieTests(TestCase):
