@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
+from django.contrib.sessions import middleware as djangos
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -21,7 +22,7 @@ log: Final = logging.getLogger("django_dist.sessions")
 RETRY_AFTER_S: Final = 1
 
 
-class SessionMiddleware:
+class SessionMiddleware(djangos.SessionMiddleware):  # by its class the admin knows it
     """In the place of Django's, under any engine; with one of ours it also puts off the end of what is only read.
 
     Where the store does not answer the request is answered 503 with Retry-After, or as the option
@@ -33,7 +34,7 @@ class SessionMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
+        self.get_response: Any = get_response
         self.store: Callable[[str | None], Any] = import_module(settings.SESSION_ENGINE).SessionStore
         self._asynchronous = iscoroutinefunction(get_response)
         if self._asynchronous:
@@ -52,7 +53,9 @@ class SessionMiddleware:
         if isinstance(request.session, DistSession):
             request.session.meta = request.META  # looked into only where something is stored
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(  # type: ignore[override]  # a response of any kind
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
         """Save what was changed, and return ``response`` with the cookie."""
         try:
             if (call := _due(request, response)) is not None:

@@ -31,7 +31,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django_dist.sessions.SessionMiddleware",  # in the place of Django's: overlapping requests lose no key
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -42,6 +42,9 @@ MIDDLEWARE = [
 DATABASES = {
     "default": tune(dj_database_url.parse(os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'shop.sqlite3'}"))
 }
+SESSION_ENGINE = "django_dist.sessions.database"
+DIST_SESSIONS = {"default": {"OPTIONS": {"record_ip": "truncated", "record_user_agent": True}}}  # for /devices
+LOGIN_URL, LOGIN_REDIRECT_URL = "login", "devices"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES["default"]["CONN_MAX_AGE"] = int(os.environ.get("SHOP_CONN_MAX_AGE", "0"))
 BANK_FILE = os.environ.get("SHOP_BANK", str(VAR / "bank.sqlite3"))

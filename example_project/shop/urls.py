@@ -1,16 +1,22 @@
 """The addresses of the shop: what is guarded, and the same without the guard below /unguarded/."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import path
 
-from store.views import orders, pages, stripe_api
+from store.views import devices, orders, pages, stripe_api
 
 urlpatterns = [
     path("", pages.index),
     path("state", pages.state),
     path("health", pages.health),
     path("admin/", admin.site.urls),
+    path("login", LoginView.as_view(template_name="store/login.html"), name="login"),
+    path("devices", devices.devices, name="devices"),
+    path("devices/log-out", devices.log_out_one, name="log-out-one"),
+    path("devices/log-out-others", devices.log_out_others, name="log-out-others"),
+    path("devices/log-out-everywhere", devices.log_out_everywhere, name="log-out-everywhere"),
     path("orders", orders.orders),
     path("async/orders", orders.async_orders),
     path("unguarded/orders", orders.unguarded_orders),

@@ -4,15 +4,10 @@ from django.contrib.auth.models import User
 from django.contrib.staticfiles.testing import StaticLiveServerTestCase
 from django.test import Client, override_settings
 
+from browser import QUIET
 from concurrency import admin_site
 from services import needs, url
 from testapp.models import Article
-
-#: A browser that asks for nothing but our pages.
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 
 @needs("chromium")

@@ -3,14 +3,9 @@
 import asyncio
 import itertools
 import json
-import os
 import random
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,9 +20,8 @@ from lengths import rounds
 
 from .clients import Client, until
 from .faulty import DROPPED, FAULTS, LATE, NONE, TORN, TWICE, Faulty, faulty
-from .servers import group
+from .shops import serving
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example_project"
 ORDER = {"customer": 1, "sku": "tea", "quantity": 1}
 #: Each fault alone, each pair, and no fault last; a call meets one of them.
 PLANS = [[fault] for fault in FAULTS] + [list(pair) for pair in itertools.permutations(FAULTS, 2)]
@@ -35,29 +29,9 @@ PLANS = [[fault] for fault in FAULTS] + [list(pair) for pair in itertools.permut
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Serve the example shop by gunicorn on a SQLite database of its own."""
-    folder = tmp_path_factory.mktemp("shop")
-    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    environment |= {"DATABASE_URL": f"sqlite:///{folder}/shop.sqlite3", "SHOP_BANK": f"{folder}/bank.sqlite3"}
-    for command in (["migrate", "--verbosity", "0"], ["fill_shop"]):
-        subprocess.run(
-            [sys.executable, "manage.py", *command], cwd=EXAMPLE, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, open(folder / "log", "wb") as log:
-        arguments = ["-m", "gunicorn", "--workers", "2", "--worker-class", "gthread", "--threads", "4"]
-        arguments += ["--log-level", "error", "--config", "/dev/null", f"--bind=fd://{listener.fileno()}", "shop.wsgi"]
-        command = [sys.executable, *arguments]
-        with group(command, log, cwd=EXAMPLE, env=environment, pass_fds=[listener.fileno()]):
-            client = Client(listener.getsockname()[1])
-            until(lambda: _ready(client), "an answer of the shop")
-            yield client
-
-
-def _ready(client: Client) -> bool:
-    try:
-        return bool(client.get("state"))
-    except OSError:
-        return False
+    """Serve the example shop on a SQLite database of its own."""
+    with serving(tmp_path_factory.mktemp("shop")) as (client, _):
+        yield client
 
 
 def patient() -> Retries:

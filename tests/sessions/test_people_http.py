@@ -3,6 +3,7 @@
 from time import monotonic
 
 from asgiref.sync import async_to_sync
+from django.contrib.admin.checks import check_dependencies
 from django.contrib.auth import alogin, login
 from django.contrib.auth.models import User
 from django.db import connections
@@ -92,6 +93,9 @@ class People(TransactionTestCase):
         self.assertEqual(
             [self.get(browser, "read").json()["user"] for browser in (first, second)], ["AnonymousUser", "alice"]
         )
+
+    def test_admin_knows_the_middleware_for_one_of_sessions(self):
+        self.assertNotIn("admin.E410", [error.id for error in check_dependencies()])
 
     def test_request_tells_where_it_comes_from_and_with_what(self):
         self.options(record_ip="truncated", record_user_agent=True)
