@@ -63,8 +63,8 @@ $(VENV)/.bench: $(VENV)/.wheel benchmarks/requirements.txt
 	@$(BENCH) -m pip install -q --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
-BENCHES ?= idempotency idempotency_redis dedupe concurrency
-bench: $(VENV)/.bench  ## what it costs, beside the floor and the peers (twelve minutes; PostgreSQL, Redis)
+BENCHES ?= idempotency idempotency_redis dedupe concurrency sessions
+bench: $(VENV)/.bench  ## what it costs, beside the floor and the peers (fifteen minutes; PostgreSQL, Redis)
 	@for each in $(BENCHES); do $(BENCH) benchmarks/$$each.py $(ARGS) || exit 1; done
 
 clean:  ## remove what was built

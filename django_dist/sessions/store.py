@@ -28,6 +28,7 @@ KEY: Final = re.compile(r"[a-z0-9]{32}")
 #: of which the second is as good as never needed.
 MOST_TRIES: Final = 100
 PURGE_BATCH: Final = 1000
+NO_KEY: Final = UUID(int=0)  # of what has no key yet; nothing is stored under it
 
 
 class DistSession(TrackedSession):
@@ -38,6 +39,7 @@ class DistSession(TrackedSession):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.unavailable: SessionStoreUnavailable | None = None  # once it has not answered, it is not asked again
+        self._digested = "", NO_KEY
         self.meta: Mapping[str, Any] | None = None  # of the request, where our middleware has given it
 
     # -- loading --
@@ -91,7 +93,10 @@ class DistSession(TrackedSession):
     @property
     def digest(self) -> UUID:
         """See digest_of_key()."""
-        return digest_of_key(self.session_key or "")
+        key = self.session_key or ""
+        if self._digested[0] != key:
+            self._digested = key, digest_of_key(key)
+        return self._digested[1]
 
     # -- saving --
 
@@ -128,29 +133,31 @@ class DistSession(TrackedSession):
             if found is None:
                 return False
             self._loaded = found[0]
-        changes, standing, data = self._changes(), self._loaded, self._session_cache
+        changes, standing, data = None, self._loaded, self._session_cache
         for _ in range(MOST_TRIES):
-            row = self._row(new[0] if new else self.digest, data, standing)
+            text = self._text(data)
+            row = self._row(new[0] if new else self.digest, data, text, standing)
             if (yield how, self.digest, standing.version, row, *new):
-                self._keep(data, row, standing.version + 1)
+                self._keep(data, text, row, standing.version + 1)
                 return True
             found = self._opened((yield "read_newest", self.digest))
             if found is None:
                 return False
+            changes = changes or self._changes()
             standing, data = found[0], changes.onto(found[1], strict=strict)
         raise SessionStoreUnavailable(f"the session was changed by others {MOST_TRIES} times while it was saved")
 
-    def _keep(self, data: Data, row: Row, version: int) -> None:
+    def _keep(self, data: Data, text: bytes, row: Row, version: int) -> None:
         """Go on from what was stored just now."""
         self._session_cache = data
-        self._loaded = Loaded(version, 0.0, row.lived, self._text(data), row.user)
+        self._loaded = Loaded(version, 0.0, row.lived, text, row.user)
         self._added.clear()
 
-    def _row(self, name: UUID, data: Data, standing: Loaded | None) -> Row:
+    def _row(self, name: UUID, data: Data, text: bytes, standing: Loaded | None) -> Row:
         user = user_of(data)
         enters = standing is None or standing.user != user
         lived = standing.lived if standing is not None and not enters else 0.0
-        return Row(seal(name, self._text(data)), user, self._ttl(data, lived), lived, enters, device_of(self.meta))
+        return Row(seal(name, text), user, self._ttl(data, lived), lived, enters, device_of(self.meta))
 
     def _ttl(self, data: Data, lived: float) -> float:
         age, limit = float(self.get_expiry_age(expiry=data.get("_session_expiry"))), options().max_age
@@ -183,10 +190,11 @@ class DistSession(TrackedSession):
 
     def _insert(self) -> Plan[bool]:
         data = self._get_session(no_load=True)  # type: ignore[attr-defined]
-        row = self._row(self.digest, data, None)
+        text = self._text(data)
+        row = self._row(self.digest, data, text, None)
         if not (yield "insert", self.digest, row):
             return False
-        self._keep(data, row, 1)
+        self._keep(data, text, row, 1)
         return True
 
     def cycle_key(self) -> None:

@@ -97,7 +97,7 @@ class RedisTests(Own, SessionConformance, TransactionTestCase):
             lambda row: place.rename(one, 2, row, new),
         ):
             with mock.patch(writer, return_value=uuid.uuid4().bytes[:8]):
-                row = self.store()._row(one, {"a": 1, "_auth_user_id": "7"}, None)
+                row = self.store()._row(one, {"a": 1, "_auth_user_id": "7"}, b"{}", None)
                 self.assertEqual((call(row), call(row)), (True, True))
             self.assertFalse(call(row))
         self.assertEqual((place.read(one), place.read(new).version, self.count()), (None, 3, 1))
