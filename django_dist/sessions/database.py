@@ -6,7 +6,7 @@ Not safe against who writes to that table and has SECRET_KEY.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import (
@@ -22,6 +22,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import DurationField, ExpressionWrapper, F
 
 from ..clock import StoreNow
+from ..concurrency.retry import CONFLICTS
+from ..concurrency.stale import code_of
 from ..exceptions import SessionLimitReached, SessionStoreUnavailable
 from ..idempotency.digests import digest_of
 from ..idempotency.sql.base import stored as as_parameter
@@ -31,8 +33,9 @@ from .options import options
 from .place import Listed, Row, SessionPlace, Stored
 from .sealing import unseal
 from .sql import Statements
-from .store import DistSession
+from .store import MOST_TRIES, DistSession
 
+Result = TypeVar("Result")
 statements = cache(Statements)
 SLOTS: Final = 256  # so few that nobody sees from them who has logged in, and logins seldom wait for others'
 
@@ -105,8 +108,12 @@ class DatabaseSessions(SessionPlace):
 
     def delete_all(self, user: str, but: UUID | None) -> int:
         """See SessionPlace.delete_all()."""
-        with self._turn(user):
-            return self._write("delete_others", user, but or UUID(int=0))
+
+        def deleted() -> int:
+            with self._turn(user):
+                return self._write("delete_others", user, but or UUID(int=0))
+
+        return self._without_deadlock(deleted)
 
     # -- how many a user may have --
 
@@ -115,8 +122,11 @@ class DatabaseSessions(SessionPlace):
         most = options().max_per_user
         if most is None or row.user is None or not row.enters:
             return write() == 1
-        with self._turn(row.user):
-            others = self._others(row.user, digest)
+        return self._without_deadlock(lambda: self._enter(digest, row.user or "", most, write))
+
+    def _enter(self, digest: UUID, user: str, most: int, write: Callable[[], int]) -> bool:
+        with self._turn(user):
+            others = self._others(user, digest)
             surplus = others[: max(0, len(others) - most + 1)]
             if surplus and options().on_max == "refuse":
                 raise SessionLimitReached(f"the user has {most} sessions already; end one of them", limit=most)
@@ -126,6 +136,20 @@ class DatabaseSessions(SessionPlace):
             if not written:
                 transaction.set_rollback(True, using=self.database)
         return written
+
+    def _without_deadlock(self, call: Callable[[], Result]) -> Result:
+        """Return what ``call`` returns; anew where a deadlock was ended by its failure, if no transaction is open.
+
+        Where several rows are locked a deadlock cannot be ruled out: a new key moves its row in the index of users.
+        """
+        tries = 1 if connections[self.database].in_atomic_block else MOST_TRIES
+        for _ in range(tries - 1):
+            try:
+                return call()
+            except SessionStoreUnavailable as error:
+                if code_of(error.__cause__ or error) not in CONFLICTS:
+                    raise
+        return call()
 
     @contextmanager
     def _turn(self, user: str) -> Iterator[None]:
