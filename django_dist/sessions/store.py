@@ -104,7 +104,8 @@ class DistSession(TrackedSession):
         """Put this request's changes onto what stands.
 
         Raises UpdateError where the session has ended meanwhile, CreateError where ``must_create`` and it exists,
-        SessionConflict under on_conflict="raise", and SessionStoreUnavailable.
+        SessionConflict under on_conflict="raise", SessionLimitReached under on_max="refuse", and
+        SessionStoreUnavailable.
         """
         run(self.place, self._save(must_create))
 
