@@ -142,7 +142,7 @@ class SessionQuerySet(ExpiringQuerySet):
 
     def for_key(self, key: str) -> "models.QuerySet[StoredSession]":
         """Return the session of the cookie ``key``, if it is stored, expired or not."""
-        from .sessions.store import digest_of_key
+        from .sessions.keys import digest_of_key
 
         return self.filter(pk=digest_of_key(key))
 

@@ -18,6 +18,8 @@ E023 a model has several versions
 E024 a VersionedModel or GuardedModel is in a database that is not supported
 E025 a field named in guarded_fields is no integer or decimal, or may be NULL
 E041 the name and attributes of the session's cookie leave no room for a session
+E042 DIST_SESSIONS names an option or value that is not there
+E043 the alias of CACHES that the sessions are kept in is not made with django-redis
 E009 MariaDB keeps empty texts and answers as NULL
 W001 IdempotencyMiddleware is not the last of MIDDLEWARE
 W002 a policy requires a key for safe methods, which carry none
@@ -30,8 +32,9 @@ W021 the database of mode "lease" is at an isolation level that refuses a result
 W022 a GuardedModel has numbers that nothing can be taken from, and does not say which are guarded
 W041 a browser drops cookies as long as hard_limit_bytes lets them be
 W042 nginx answers 502 for a cookie as long as budget_bytes lets it be
+W043 Django's SessionMiddleware stands before a session engine of ours
 I001 (with --deploy) a view of mode "lease" may write between its steps, and a crash repeat it
 ==== ======================================================================================
 """
 
-from . import completion, concurrency, cookies, databases, leases, middleware, policies, views  # noqa: F401  (each registers its own)
+from . import completion, concurrency, cookies, databases, leases, middleware, policies, sessions, views  # noqa: F401  (each registers its own)

@@ -12,7 +12,6 @@ from typing import Final, cast
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import UpdateError
-from django.utils.crypto import get_random_string
 
 from ..exceptions import CookieTooLarge
 from ..signals import session_cookie_refused
@@ -20,10 +19,11 @@ from . import cookie_form
 from .changes import Data
 from .cookie_form import Content
 from .cookie_size import check
+from .keys import KEY, new_key
 from .options import options
 from .place import SessionPlace
 from .plans import Plan
-from .store import KEY, KEY_CHARACTERS, DistSession
+from .store import DistSession
 from .tracked import Loaded
 from .users import only_user, user_of
 
@@ -144,7 +144,7 @@ class SessionStore(DistSession):
             return
         sid = self._server.session_key if self._server is not None else None
         if sid is None and options().revocation:
-            sid = get_random_string(32, KEY_CHARACTERS)
+            sid = new_key()
         try:
             value, loaded = self._written(sid or "")
         except CookieTooLarge as error:
@@ -191,7 +191,7 @@ class SessionStore(DistSession):
             raise error
         server, is_new = self._server, self._server is None
         if server is None:
-            server = self._server = self._beside(sid or get_random_string(32, KEY_CHARACTERS))
+            server = self._server = self._beside(sid or new_key())
         server._session_cache = self._session_cache
         yield from server._save(must_create=is_new)
         self._is_spilled = True

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, fields
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.signals import setting_changed
 
 from ..conf import configured
 from ..exceptions import InvalidBackend
 
+OURS: Final = "django_dist."
 WHERE: Final = "DIST_SESSIONS['default']"
 
 
@@ -29,6 +32,8 @@ class Options:
     on_conflict: str = "last"
     #: Where the store does not answer: "refuse" with 503, or serve as "anonymous" without a session.
     on_unavailable: str = "refuse"
+    #: The engine that the site had before: a session that is not here is looked for there, and moves.
+    read_from: str | None = None
     #: Of the engine "cookie": the most bytes of its Set-Cookie line, and of the cookie's name and value.
     budget_bytes: int = 3500
     hard_limit_bytes: int = 4096
@@ -68,6 +73,21 @@ class Options:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
                 raise InvalidBackend(f"{WHERE}: {name}={value!r} must be a number, at least {least}")
+
+        self._check_former()
+
+    def _check_former(self) -> None:
+        if self.read_from is None:
+            return
+        try:
+            found = import_module(self.read_from).SessionStore
+        except (ImportError, AttributeError, TypeError, ValueError):
+            found = None
+        if not isinstance(found, type) or not issubclass(found, SessionBase) or found.__module__.startswith(OURS):
+            raise InvalidBackend(
+                f"{WHERE}: read_from={self.read_from!r} must be the module of the session engine that the site had "
+                "before, such as 'django.contrib.sessions.backends.db'"
+            )
 
     def _one_of(self, name: str, *choices: str) -> None:
         if getattr(self, name) not in choices:

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
+from . import former_engine
 from .device import UNKNOWN, Device
 
 
@@ -123,3 +124,19 @@ class SessionPlace(ABC):
     async def adelete_all(self, user: str, but: UUID | None) -> int:
         """See delete_all()."""
         return await sync_to_async(self.delete_all)(user, but)
+
+    def read_former(self, value: str) -> dict[str, Any] | None:
+        """Return what the engine before has for a cookie; see former.py."""
+        return former_engine.read_former(value)
+
+    async def aread_former(self, value: str) -> dict[str, Any] | None:
+        """See read_former()."""
+        return await former_engine.aread_former(value)
+
+    def delete_former(self, value: str) -> None:
+        """Delete it from the engine before."""
+        former_engine.delete_former(value)
+
+    async def adelete_former(self, value: str) -> None:
+        """See delete_former()."""
+        await former_engine.adelete_former(value)

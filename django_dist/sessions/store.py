@@ -1,19 +1,17 @@
 """The session of one request over any place: loaded once, merged with what others saved, and ended for good."""
 
 import logging
-import re
-import string
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.utils.crypto import get_random_string
 
 from ..exceptions import SessionLimitReached, SessionStoreUnavailable
-from ..idempotency.digests import digest_of
 from .changes import Data
 from .device import device_of
+from .former import mark_ended, move
+from .keys import KEY, NO_KEY, digest_of_key, key_of, new_key
 from .options import options
 from .place import Row, SessionPlace, Stored
 from .plans import Plan, arun, run
@@ -22,13 +20,10 @@ from .tracked import Loaded, TrackedSession
 from .users import user_of
 
 log: Final = logging.getLogger("django_dist.sessions")
-KEY_CHARACTERS: Final = string.ascii_lowercase + string.digits
-KEY: Final = re.compile(r"[a-z0-9]{32}")
 #: Tries of a save that others keep overtaking, each of which means that one of them went through; and of a new key,
 #: of which the second is as good as never needed.
 MOST_TRIES: Final = 100
 PURGE_BATCH: Final = 1000
-NO_KEY: Final = UUID(int=0)  # of what has no key yet; nothing is stored under it
 
 
 class DistSession(TrackedSession):
@@ -58,22 +53,31 @@ class DistSession(TrackedSession):
             if refuses:
                 raise self.unavailable
             return {}
-        stored = None
-        if KEY.fullmatch(self.session_key or ""):
-            try:
-                stored = yield "read", self.digest
-            except SessionStoreUnavailable as error:
-                self.unavailable = error
-                if refuses:
-                    raise
-                log.error("served without a session: %s", error)
-                return {}
-        found = self._opened(stored)
-        if found is None:
-            self._session_key = None
+        try:
+            data = yield from self._found()
+        except SessionStoreUnavailable as error:
+            self.unavailable = error
+            if refuses:
+                raise
+            log.error("served without a session: %s", error)
             return {}
-        self._loaded, data = found
-        return data
+        if data is None:
+            self._session_key = self._loaded = None
+        return data or {}
+
+    def _found(self) -> Plan[Data | None]:
+        """Return the data of what stands under the cookie, here or in the engine before; None where nothing does."""
+        value, moves = self.session_key or "", options().read_from is not None
+        if moves and value and key_of(value) != value:
+            self._session_key, self.modified = key_of(value), True
+        if KEY.fullmatch(self.session_key or ""):
+            found = self._opened((yield "read", self.digest))
+            if found is not None:
+                self._loaded = found[0]
+                return found[1]
+            if moves:
+                return (yield from move(self, value))
+        return None
 
     def _opened(self, stored: Stored | None) -> tuple[Loaded, Data] | None:
         """Return what a store has found, opened; None where it has ended, or was not stored under this key."""
@@ -177,7 +181,7 @@ class DistSession(TrackedSession):
     def _create(self) -> Plan[None]:
         self._loaded = None
         for _ in range(MOST_TRIES):
-            self._session_key = get_random_string(32, KEY_CHARACTERS)
+            self._session_key = new_key()
             try:
                 created = yield from self._insert()
             except SessionLimitReached:
@@ -189,11 +193,11 @@ class DistSession(TrackedSession):
         self._session_key = None
         raise SessionStoreUnavailable(f"the store took none of {MOST_TRIES} new sessions: a constraint may refuse them")
 
-    def _insert(self) -> Plan[bool]:
+    def _insert(self, *, moves: bool = False) -> Plan[bool]:
         data = self._get_session(no_load=True)  # type: ignore[attr-defined]
         text = self._text(data)
         row = self._row(self.digest, data, text, None)
-        if not (yield "insert", self.digest, row):
+        if not (yield "insert", self.digest, row._replace(enters=row.enters and not moves)):
             return False
         self._keep(data, text, row, 1)
         return True
@@ -216,10 +220,12 @@ class DistSession(TrackedSession):
         if self.session_key is None or self._loaded is None:
             yield from self._create()
             return
-        key = get_random_string(32, KEY_CHARACTERS)
+        key, old = new_key(), self.session_key
         user = self._loaded.user
         if (yield from self._write("rename", digest_of_key(key))):
             self._session_key = key
+            if options().read_from is not None:
+                yield from mark_ended(self, old)
         elif user is not None and user == user_of(self._session_cache):
             self._forget()
         else:
@@ -247,8 +253,13 @@ class DistSession(TrackedSession):
         await arun(self.place, self._delete(session_key))
 
     def _delete(self, session_key: str | None) -> Plan[None]:
-        if key := session_key or self.session_key:
-            yield "delete", digest_of_key(key)
+        if not (key := session_key or self.session_key):
+            return
+        if options().read_from is not None:
+            yield from mark_ended(self, key)
+            yield "delete_former", key
+            key = key_of(key)
+        yield "delete", digest_of_key(key)
 
     def flush(self) -> None:
         """End this session; what follows is another one."""
@@ -289,8 +300,3 @@ class DistSession(TrackedSession):
         """Delete what is over, in small batches."""
         while cls.place.purge(PURGE_BATCH) >= PURGE_BATCH:
             pass
-
-
-def digest_of_key(key: str) -> UUID:
-    """Return what a store knows the session of ``key`` by: nobody can make a cookie of it."""
-    return digest_of(["session", key])

@@ -1,4 +1,4 @@
-"""The system check of the cookie engine."""
+"""The system checks of session engines."""
 
 from django.test import override_settings
 
@@ -31,3 +31,36 @@ class CookieCheckTests(ChecksCase):
     def test_other_engines_are_not_asked(self):
         engine = "django.contrib.sessions.backends.db"
         self.assertEqual(self.ids({"hard_limit_bytes": 9000, "budget_bytes": 9000}, engine), set())
+
+
+class SessionCheckTests(ChecksCase):
+    def ids(self, engine, options=None, **settings):
+        sessions = {"default": {"OPTIONS": options or {}}}
+        settings.setdefault("MIDDLEWARE", ["django_dist.sessions.SessionMiddleware"])
+        with override_settings(SESSION_ENGINE=engine, DIST_SESSIONS=sessions, **settings):
+            names = ("E042", "E043", "W043")
+            return {message.id for message in self.found()} & {f"django_dist.{name}" for name in names}
+
+    def test_option_that_is_not_there_is_an_error(self):
+        for wrong in ({"touch_evry": 1}, {"max_age": "long"}, {"read_from": "nowhere"}, {"on_conflict": "first"}):
+            with self.subTest(wrong):
+                self.assertEqual(self.ids("django_dist.sessions.database", wrong), {"django_dist.E042"})
+        self.assertEqual(self.ids("django_dist.sessions.database"), set())
+
+    def test_middleware_of_djangos_is_told(self):
+        djangos = ["django.contrib.sessions.middleware.SessionMiddleware"]
+        ours = ["django_dist.sessions.SessionMiddleware"]
+        for engine, middleware, told in (
+            ("django_dist.sessions.database", djangos, {"django_dist.W043"}),
+            ("django_dist.sessions.database", ours, set()),
+            ("django.contrib.sessions.backends.db", djangos, set()),
+        ):
+            self.assertEqual(self.ids(engine, MIDDLEWARE=middleware), told)
+
+    def test_cache_that_is_no_redis_of_django_redis_is_an_error(self):
+        engine = "django_dist.sessions.redis"
+        memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        redis = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1"}}
+        self.assertEqual(self.ids(engine, CACHES=memory), {"django_dist.E043"})
+        self.assertEqual(self.ids(engine, {"connection": "other"}, CACHES=redis), {"django_dist.E043"})
+        self.assertEqual(self.ids(engine, CACHES=redis), set())

@@ -9,9 +9,9 @@ from redis.exceptions import ConnectionError as Lost
 
 from django_dist.exceptions import SessionStoreUnavailable
 from django_dist.idempotency.digests import digest_of
+from django_dist.sessions.keys import digest_of_key
 from django_dist.sessions.redis import RedisSessions
 from django_dist.sessions.redis_scripts import DELETE, DELETE_ALL, INSERT, LIST, READ, RENAME, TOUCH, UPDATE
-from django_dist.sessions.store import digest_of_key
 from django_dist.testing.sessions import SessionConformance
 from idempotency.redis_harness import sent
 from services import needs

@@ -1,0 +1,41 @@
+"""The key of a session, which is its browser's cookie, and the digest that a store knows it by."""
+
+import re
+import string
+from typing import Final
+from uuid import UUID
+
+from django.utils.crypto import get_random_string, salted_hmac
+
+from ..idempotency.digests import digest_of
+
+CHARACTERS: Final = string.ascii_lowercase + string.digits
+KEY: Final = re.compile(r"[a-z0-9]{32}")
+NO_KEY: Final = UUID(int=0)  # of what has no key yet; nothing is stored under it
+
+
+def new_key() -> str:
+    """Return a key that nobody guesses: 165 random bits, in the form of Django's."""
+    return get_random_string(32, CHARACTERS)
+
+
+def digest_of_key(key: str) -> UUID:
+    """Return what a store knows the session of ``key`` by: nobody can make a cookie of it."""
+    return digest_of(["session", key])
+
+
+def digest_of_ended(key: str) -> UUID:
+    """Return what a store knows by that the session of ``key`` has ended, though a former engine may still have it."""
+    return digest_of(["ended session", key])
+
+
+def key_of(value: str) -> str:
+    """Return ``value`` if it is a key; else one that is made of it, and cannot be made without SECRET_KEY."""
+    if KEY.fullmatch(value):
+        return value
+    number = int.from_bytes(salted_hmac("django_dist.sessions.key", value, algorithm="sha256").digest(), "big")
+    digits = []
+    for _ in range(32):
+        number, digit = divmod(number, len(CHARACTERS))
+        digits.append(CHARACTERS[digit])
+    return "".join(digits)
