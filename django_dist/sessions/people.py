@@ -55,10 +55,10 @@ async def asessions_for(user: Any, current: Named = None) -> list[SessionInfo]:
 
 
 def revoke(session_id: str, *, user: Any = None) -> bool:
-    """End a session by its id; return whether there was one.
+    """End a session by its id; return whether there was one. Raises as sessions_for().
 
     With ``user`` only one of that user's: to be given wherever the id comes from a browser. A request that runs in the
-    session cannot undo it. Raises as sessions_for().
+    session cannot undo it. A login or a change of password there gives it a new id: False then, so list again.
     """
     digest, name = _parsed(session_id), None if user is None else name_of(user)
     if digest is None or (user is not None and name is None):
