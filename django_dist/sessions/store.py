@@ -20,8 +20,7 @@ from .tracked import Loaded, TrackedSession
 from .users import user_of
 
 log: Final = logging.getLogger("django_dist.sessions")
-#: Tries of a save that others keep overtaking, each of which means that one of them went through; and of a new key,
-#: of which the second is as good as never needed.
+#: Tries of a save that others keep overtaking (each means that one of them went through), and of a new key.
 MOST_TRIES: Final = 100
 PURGE_BATCH: Final = 1000
 
@@ -108,8 +107,7 @@ class DistSession(TrackedSession):
         """Put this request's changes onto what stands.
 
         Raises UpdateError where the session has ended meanwhile, CreateError where ``must_create`` and it exists,
-        SessionConflict under on_conflict="raise", SessionLimitReached under on_max="refuse", and
-        SessionStoreUnavailable.
+        SessionConflict under on_conflict="raise", SessionLimitReached under on_max="refuse", SessionStoreUnavailable.
         """
         run(self.place, self._save(must_create))
 
