@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import DurationField, ExpressionWrapper, F
@@ -42,7 +42,11 @@ def expired_rows(subject: Subject) -> Iterator[Finding]:
     """Somebody purges what is over."""
     if not has_table(subject):
         return
-    expired = RequestRecord.objects.using(subject.connection.alias).expired()
+    yield from waiting(RequestRecord.objects.using(subject.connection.alias).expired())
+
+
+def waiting(expired: Any) -> Iterator[Finding]:
+    """Tell how many rows are over, and since when, where nobody purges them."""
     late = ExpressionWrapper(StoreNow() - F("expires_at"), output_field=DurationField())
     longest = expired.order_by("expires_at").values_list(late, flat=True).first()
     if longest is not None and longest.total_seconds() > PURGE_LATE_S:

@@ -10,13 +10,14 @@ from ..idempotency.policy import Policy
 from ..idempotency.registry import requests
 from .base import Report, unanswered, wrong
 from .policies import FAULTS, site_readers, sound, view_readers
+from .sessions import examine_sessions
 
 SYSTEM_CHECK: Final = "manage.py check tells more"
 
 
 def examine_all() -> list[Report]:
     """Return a report for every alias of every concern."""
-    return [_examine(alias) for alias in configured(requests.setting)]
+    return [_examine(alias) for alias in configured(requests.setting)] + examine_sessions()
 
 
 def _examine(alias: str) -> Report:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
-from ..exceptions import BackendUnavailable
+from ..exceptions import BackendUnavailable, SessionStoreUnavailable
 from ..idempotency.policy import Policy
 from ..idempotency.redis import RedisRequests
 from .base import Finding, Report, advice, median_ms, unanswered, wrong
@@ -20,14 +20,16 @@ except ImportError as error:
 MINIMUM: Final = (6, 2)
 LATE_S: Final = 10  # the server's own default of min-replicas-max-lag
 RUNS_AGAIN: Final = "a request whose claim is forgotten runs again"
+LOGGED_OUT: Final = "who is forgotten is logged out, and who has logged out may be in again"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A Redis that keeps requests, and the policies of the views whose requests it keeps."""
+    """A Redis that keeps requests or sessions, and the policies of the views whose requests it keeps."""
 
     client: Any
     policies: tuple[Policy, ...]
+    then: str = RUNS_AGAIN  # what it means that something is forgotten
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -81,10 +83,10 @@ def append_only(subject: Subject) -> Iterator[Finding]:
     """What was acknowledged outlives a restart."""
     kept = subject.info.get("aof_enabled", subject.setting("appendonly"))
     if kept is None:
-        yield advice("appendonly is not known: where it is off, a restart forgets claims", "look it up")
+        yield advice("appendonly is not known: where it is off, a restart forgets what was acknowledged", "look it up")
     elif str(kept) in ("0", "no"):
         yield wrong(
-            f"appendonly is off: a restart forgets what was claimed and answered; {RUNS_AGAIN}",
+            f"appendonly is off: a restart forgets what was acknowledged; {subject.then}",
             "set appendonly yes, by CONFIG SET and in the server's file",
         )
 
@@ -94,7 +96,7 @@ def written_out(subject: Subject) -> Iterator[Finding]:
     lost = {"everysec": "up to 2 s of what was acknowledged", "no": "what the system had not yet written, often 30 s"}
     if (what := lost.get(subject.setting("appendfsync") or "")) is not None:
         yield advice(
-            f"appendfsync is {subject.setting('appendfsync')}: a loss of power forgets {what}; {RUNS_AGAIN}",
+            f"appendfsync is {subject.setting('appendfsync')}: a loss of power forgets {what}; {subject.then}",
             "set appendfsync always where that matters; each round trip then waits for the disk",
         )
 
@@ -108,7 +110,7 @@ def eviction(subject: Subject) -> Iterator[Finding]:
         limit = subject.info.get("maxmemory")
         when = "as soon as maxmemory is set (it is 0 now)" if limit == 0 else "when memory is short"
         yield wrong(
-            f"maxmemory-policy is {policy}: records are evicted {when}; {RUNS_AGAIN}",
+            f"maxmemory-policy is {policy}: records are evicted {when}; {subject.then}",
             "set maxmemory-policy noeviction; give the cache a Redis of its own",
         )
 
@@ -123,13 +125,13 @@ def replicas(subject: Subject) -> Iterator[Finding]:
             f"replica {replica.get('ip')}:{replica.get('port')} ({state}, last heard {heard_s} s ago, "
             f"{max(0, end - int(replica.get('offset', 0)))} bytes behind) "
             + ("is late: " if late else "is sent writes after they are acknowledged: ")
-            + f"a failover forgets what it has not got; {RUNS_AGAIN}",
+            + f"a failover forgets what it has not got; {subject.then}",
             "see to its network and load" if late else "know it; min-replicas-to-write bounds how much that is",
         )
 
 
 def cut_off(subject: Subject) -> Iterator[Finding]:
-    """A primary that is cut off from its replicas takes no more claims, and one that is not cut off does."""
+    """A primary that is cut off from its replicas takes no more writes, and one that is not cut off does."""
     asked, attached = int(subject.setting("min-replicas-to-write") or 0), int(subject.info.get("connected_slaves", 0))
     near = int(subject.info.get("min_slaves_good_slaves", attached))
     if near < asked:
@@ -139,7 +141,7 @@ def cut_off(subject: Subject) -> Iterator[Finding]:
         )
     elif attached and not asked and subject.setting("min-replicas-to-write"):
         yield advice(
-            f"min-replicas-to-write is 0: cut off from its replicas, the primary goes on to claim; {RUNS_AGAIN}",
+            f"min-replicas-to-write is 0: a primary that is cut off goes on to acknowledge; {subject.then}",
             f"set min-replicas-to-write 1 and min-replicas-max-lag {LATE_S}",
         )
 
@@ -154,7 +156,7 @@ def timeouts(subject: Subject) -> Iterator[Finding]:
             f"no {' and no '.join(missing)}: a Redis host that vanishes keeps each request waiting, and all renewals",
             'set "SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2 in OPTIONS of the alias in CACHES',
         )
-    shortest = min(policy.lease for policy in subject.policies)
+    shortest = min((policy.lease for policy in subject.policies), default=float("inf"))
     if (longest := max((limit for limit in limits.values() if limit), default=0)) >= shortest:
         yield advice(
             f"a socket time-out is {longest:g} s and a lease {shortest:g} s: one lost packet loses leases",
@@ -170,13 +172,17 @@ CHECKS: Final[tuple[Check, ...]] = (
 def examine(report: Report, store: RedisRequests, policies: tuple[Policy, ...]) -> None:
     """Fill ``report`` with what the Redis of ``store`` says; the round trip is that of a look-up, a script."""
     report.database = store.leases.connection
+    fill(report, Subject(store.leases.client, policies), lambda: store.leases.look(UUID(int=0)))
+
+
+def fill(report: Report, subject: Subject, ask: Callable[[], object]) -> None:
+    """Fill ``report`` with what ``subject`` says; ``ask`` is its usual round trip."""
     try:
-        subject = Subject(store.leases.client, policies)
-        report.round_trip_ms = median_ms(lambda: store.leases.look(UUID(int=0)))
+        report.round_trip_ms = median_ms(ask)
         report.server = _server(subject.info)
         for check in CHECKS:
             report.findings.extend(check(subject))
-    except (RedisError, BackendUnavailable) as error:
+    except (RedisError, BackendUnavailable, SessionStoreUnavailable) as error:
         mend = f"start it, or correct LOCATION and password of CACHES[{report.database!r}]"
         report.findings.append(unanswered(error, mend))
 
