@@ -4,7 +4,7 @@ Not safe against who writes to that table and has SECRET_KEY.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -49,10 +49,12 @@ class DatabaseSessions(SessionPlace):
         return options().database or router.db_for_write(StoredSession)
 
     def read(self, digest: UUID) -> Stored | None:
-        """See SessionPlace.read(). What a replica does not have yet is asked of the primary."""
-        primary = self.database
-        replica = options().database or router.db_for_read(StoredSession)
-        found = None if replica == primary else self._read(replica, "read", digest)
+        """See SessionPlace.read(). What a replica does not have yet, or cannot say, is asked of the primary."""
+        primary, found = self.database, None
+        replica = router.db_for_read(StoredSession) if options().replica_reads else primary
+        if replica != primary:
+            with suppress(SessionStoreUnavailable):
+                found = self._read(replica, "read", digest)
         return self._read(primary, "read", digest) if found is None else found
 
     def read_newest(self, digest: UUID) -> Stored | None:

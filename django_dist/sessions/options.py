@@ -21,6 +21,9 @@ class Options:
 
     #: The database that holds them; None is that of the router.
     database: str | None = None
+    #: Whether what a request reads may be read where the router reads: then what has ended is read there until the
+    #: replica knows.
+    replica_reads: bool = False
     #: The alias of CACHES, made with django-redis, whose Redis holds them, and what their keys begin with.
     connection: str = "default"
     prefix: str = "dist:session:"

@@ -4,135 +4,140 @@ Not safe where Redis loses what it has acknowledged, by a restart, a failover or
 and one that was ended in that time may be back. Not on Redis Cluster, where a new key may lie elsewhere.
 """
 
-import secrets
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 from uuid import UUID
 
-from django.conf import settings
-from django.utils.timezone import make_naive
+from asgiref.sync import sync_to_async
 
-from ..exceptions import SessionLimitReached, SessionStoreUnavailable
-from ..idempotency.redis_scripts import Script
+from ..exceptions import SessionStoreUnavailable
+from . import redis_calls as calls
 from .device import Device
 from .options import options
 from .place import Listed, Row, SessionPlace, Stored
-from .redis_scripts import DELETE, DELETE_ALL, INSERT, LIST, READ, RENAME, TOUCH, UPDATE
+from .redis_calls import Call
 from .store import DistSession
 
 try:
     from redis.exceptions import NoScriptError, RedisError
 
-    from ..idempotency.redis_leases import client_of
+    from .redis_client import aclient_of, client_of
 except ImportError as error:
     raise ImportError(f"install django-dist[redis] ({error})") from error
 
+Answer = TypeVar("Answer")
+
 
 class RedisSessions(SessionPlace):
-    """Sessions as hashes that expire by themselves; one script a call."""
+    """Sessions as hashes that expire by themselves; one script a call, sent to the primary alone."""
 
     def read(self, digest: UUID) -> Stored | None:
-        """See SessionPlace.read(); always from the primary."""
-        found = self._run(READ, [_key(digest)])
-        return None if not found else Stored(int(found[0]), found[1], int(found[2]) / 1000, int(found[3]) / 1000)
+        """See SessionPlace.read(); never from a copy."""
+        return _run(calls.read(digest))
 
     read_newest = read
 
     def insert(self, digest: UUID, row: Row) -> bool:
         """See SessionPlace.insert()."""
-        return _done(self._run(INSERT, [_key(digest)], *_values(row, 0)))
+        return _run(calls.insert(digest, row))
 
     def update(self, digest: UUID, version: int, row: Row) -> bool:
         """See SessionPlace.update()."""
-        return _done(self._run(UPDATE, [_key(digest)], *_values(row, version)))
+        return _run(calls.update(digest, version, row))
 
     def rename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
         """See SessionPlace.rename()."""
-        return _done(self._run(RENAME, [_key(digest), _key(new)], *_values(row, version)))
+        return _run(calls.rename(digest, version, row, new))
 
     def touch(self, digest: UUID, ttl: float, device: Device) -> None:
         """See SessionPlace.touch()."""
-        self._run(TOUCH, [_key(digest)], _ms(ttl), *_fields(device))
+        _run(calls.touch(digest, ttl, device))
 
     def delete(self, digest: UUID, user: str | None = None) -> bool:
         """See SessionPlace.delete()."""
-        return bool(self._run(DELETE, [_key(digest)], (user or "").encode()))
+        return _run(calls.delete(digest, user))
 
     def listed(self, user: str) -> list[Listed]:
         """See SessionPlace.listed()."""
-        found = [_listed(fields) for fields in self._run(LIST, [_index(user)], options().prefix.encode())]
-        return sorted(found, key=lambda one: one.seen_at, reverse=True)
+        return _run(calls.listed(user))
 
     def delete_all(self, user: str, but: UUID | None) -> int:
         """See SessionPlace.delete_all()."""
-        spared = but.hex.encode() if but else b""
-        return int(self._run(DELETE_ALL, [_index(user)], options().prefix.encode(), spared))
+        return _run(calls.delete_all(user, but))
 
     def purge(self, batch: int) -> int:
         """Return 0: what is over is gone by itself."""
         return 0
 
-    def _run(self, script: Script, keys: list[bytes], *values: bytes | int) -> Any:
-        given = [len(keys), *keys, *values]
+    # -- in asyncio --
+
+    async def aread(self, digest: UUID) -> Stored | None:
+        """See SessionPlace.aread()."""
+        return await _arun(calls.read(digest))
+
+    aread_newest = aread
+
+    async def ainsert(self, digest: UUID, row: Row) -> bool:
+        """See SessionPlace.ainsert()."""
+        return await _arun(calls.insert(digest, row))
+
+    async def aupdate(self, digest: UUID, version: int, row: Row) -> bool:
+        """See SessionPlace.aupdate()."""
+        return await _arun(calls.update(digest, version, row))
+
+    async def arename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
+        """See SessionPlace.arename()."""
+        return await _arun(calls.rename(digest, version, row, new))
+
+    async def atouch(self, digest: UUID, ttl: float, device: Device) -> None:
+        """See SessionPlace.atouch()."""
+        await _arun(calls.touch(digest, ttl, device))
+
+    async def adelete(self, digest: UUID, user: str | None = None) -> bool:
+        """See SessionPlace.adelete()."""
+        return await _arun(calls.delete(digest, user))
+
+    async def alisted(self, user: str) -> list[Listed]:
+        """See SessionPlace.alisted()."""
+        return await _arun(calls.listed(user))
+
+    async def adelete_all(self, user: str, but: UUID | None) -> int:
+        """See SessionPlace.adelete_all()."""
+        return await _arun(calls.delete_all(user, but))
+
+
+def _run(call: Call[Answer]) -> Answer:
+    with _told() as connection:
+        client = client_of(connection)
+        # NEVER_DECODE: an answer is bytes, whatever decode_responses of the alias says.
         try:
-            return self._send("EVALSHA", script.sha, *given)
+            answer = client.execute_command("EVALSHA", call.script.sha, *call.given, NEVER_DECODE=True)
         except NoScriptError:  # a server that was started since, or another one
-            return self._send("EVAL", script.text, *given)
+            answer = client.execute_command("EVAL", call.script.text, *call.given, NEVER_DECODE=True)
+    return call.meaning(answer)
 
-    def _send(self, *command: Any) -> Any:
-        connection = options().connection
+
+async def _arun(call: Call[Answer]) -> Answer:
+    with _told() as connection:
+        if (client := await aclient_of(connection)) is None:
+            return await sync_to_async(_run)(call)
         try:
-            # NEVER_DECODE: an answer is bytes, whatever decode_responses of the alias says.
-            return client_of(connection).execute_command(*command, NEVER_DECODE=True)
+            answer = await client.execute_command("EVALSHA", call.script.sha, *call.given)
         except NoScriptError:
-            raise
-        except RedisError as error:
-            raise SessionStoreUnavailable(
-                f"Redis of CACHES[{connection!r}] did not answer for a session: {error}"
-            ) from error
+            answer = await client.execute_command("EVAL", call.script.text, *call.given)
+    return call.meaning(answer)
 
 
-def _key(digest: UUID) -> bytes:
-    return f"{options().prefix}{digest.hex}".encode()
-
-
-def _index(user: str) -> bytes:
-    return f"{options().prefix}user:{user}".encode()
-
-
-def _values(row: Row, version: int) -> list[bytes | int]:
-    most = (options().max_per_user or 0) if row.enters else 0
-    refuses = int(options().on_max == "refuse")
-    user, writer = (row.user or "").encode(), secrets.token_bytes(8)
-    return [row.data, user, writer, _ms(row.ttl), version, most, refuses, *_fields(row.device)]
-
-
-def _fields(device: Device) -> list[bytes | int]:
-    """Return what is known, as pairs for HSET."""
-    pairs = ((b"i", device.ip), (b"a", device.agent))
-    return [part for name, value in pairs if value is not None for part in (name, value.encode())]
-
-
-def _done(answer: Any) -> bool:
-    most = options().max_per_user
-    if int(answer) < 0 and most is not None:
-        raise SessionLimitReached(f"the user has {most} sessions already; end one of them", limit=most)
-    return bool(answer)
-
-
-def _listed(fields: list[Any]) -> Listed:
-    member, created, seen, end, lived, ip, agent = fields
-    device = Device(ip and ip.decode(), agent and agent.decode())
-    return Listed(UUID(member.decode()), _time(created), _time(seen), _time(end), int(lived) / 1000, device)
-
-
-def _time(ms: bytes) -> datetime:
-    moment = datetime.fromtimestamp(int(ms) / 1000, timezone.utc)
-    return moment if settings.USE_TZ else make_naive(moment, timezone.utc)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+@contextmanager
+def _told() -> Iterator[str]:
+    connection = options().connection
+    try:
+        yield connection
+    except RedisError as error:
+        raise SessionStoreUnavailable(
+            f"Redis of CACHES[{connection!r}] did not answer for a session: {error}"
+        ) from error
 
 
 class SessionStore(DistSession):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any, ClassVar
 
+from asgiref.sync import async_to_sync
 from django.db import connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -17,10 +18,13 @@ class SessionHarness(DatabaseCase):
     """``engine`` over ``database``; a store that is no database overrides what looks into it."""
 
     engine: ClassVar[str] = "django_dist.sessions.database"
+    #: Whether what a session does on its store is done by its coroutines.
+    asynchronous: ClassVar[bool] = False
 
     def setUp(self) -> None:
         super().setUp()
-        self.store = import_module(self.engine).SessionStore
+        store = import_module(self.engine).SessionStore
+        self.store = by_coroutines(store) if self.asynchronous else store
         self.with_options()
 
     def with_options(self, **options: Any) -> None:
@@ -100,3 +104,16 @@ class SessionHarness(DatabaseCase):
         with CaptureQueriesContext(connections[self.database]) as seen:
             call()
         return len(seen)
+
+
+def by_coroutines(store: Any) -> Any:
+    """Return ``store`` with the coroutine of each method in its place."""
+
+    def driven(name: str) -> Any:
+        def call(self: Any, *args: Any, **keywords: Any) -> Any:
+            return async_to_sync(getattr(self, f"a{name}"))(*args, **keywords)
+
+        return call
+
+    names = ("load", "save", "create", "cycle_key", "exists", "delete", "flush", "touch")
+    return type("SessionStore", (store,), {name: driven(name) for name in names})

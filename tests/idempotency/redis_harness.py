@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from django.core.cache import caches
+from redis.asyncio.connection import Connection as AsyncConnection
 from redis.connection import Connection
 
 
@@ -40,11 +41,16 @@ class RedisHarness:
 @contextmanager
 def sent():
     """Give the list of what is sent to any Redis meanwhile, a round trip an entry."""
-    seen, send = [], Connection.send_packed_command
+    seen = []
 
-    def note(self, command, *args, **keywords):
-        seen.append(command if isinstance(command, bytes) else b"".join(command))
-        return send(self, command, *args, **keywords)
+    def noting(send):
+        def note(self, command, *args, **keywords):
+            seen.append(command if isinstance(command, bytes) else b"".join(command))
+            return send(self, command, *args, **keywords)
 
-    with patch.object(Connection, "send_packed_command", note):
+        return note
+
+    kinds = (Connection, AsyncConnection)
+    patches = [patch.object(each, "send_packed_command", noting(each.send_packed_command)) for each in kinds]
+    with patches[0], patches[1]:
         yield seen

@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 from django_dist.idempotency.redis_scripts import Script
-from django_dist.sessions import redis
+from django_dist.sessions import redis_calls
 
 from . import catalogue
 from .session_people import ALL, ANEW, AS_CREATION, AT_ONCE, HANDS, LISTED, OLDEST, OTHERS, OVER, REFUSED
@@ -14,8 +14,10 @@ MUTANTS, mutant = catalogue()
 def changed(old, new, *names):
     """Put ``new`` in the place of ``old`` in the scripts ``names``."""
     for name in names:
-        assert old in getattr(redis, name).text, f"{name} has no {old!r} any more"
-    return tuple(patch.object(redis, name, Script(getattr(redis, name).text.replace(old, new))) for name in names)
+        assert old in getattr(redis_calls, name).text, f"{name} has no {old!r} any more"
+    return tuple(
+        patch.object(redis_calls, name, Script(getattr(redis_calls, name).text.replace(old, new))) for name in names
+    )
 
 
 @mutant(LISTED)

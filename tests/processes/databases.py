@@ -25,6 +25,8 @@ class Database:
     settings: dict[str, Any]
     store: dict[str, Any] | None = None  # the ledger's DIST_IDEMPOTENCY, where records are kept elsewhere
     caches: dict[str, Any] | None = None  # and its CACHES
+    sessions: dict[str, Any] | None = None  # engine and options of its sessions, where it keeps some
+    replica: dict[str, Any] | None = None  # the entry of DATABASES that it reads from
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of one statement, over a connection of its own."""
@@ -138,5 +140,7 @@ def environment(database: Database, folder: Path) -> dict[str, str]:
         "LEDGER_DATABASE": json.dumps(database.settings),
         "LEDGER_SCRATCH": str(folder),
         **({} if database.store is None else {"LEDGER_STORE": json.dumps(database.store)}),
+        **({} if database.sessions is None else {"LEDGER_SESSIONS": json.dumps(database.sessions)}),
+        **({} if database.replica is None else {"LEDGER_REPLICA": json.dumps(database.replica)}),
         **({} if database.caches is None else {"LEDGER_CACHES": json.dumps(database.caches)}),
     }

@@ -263,7 +263,8 @@ class ReplicaTests(DatabaseCase, TransactionTestCase):
 
     def setUp(self):
         super().setUp()
-        routers = override_settings(DATABASE_ROUTERS=[f"{__name__}.Router"])
+        options = {"default": {"OPTIONS": {"replica_reads": True}}}
+        routers = override_settings(DATABASE_ROUTERS=[f"{__name__}.Router"], DIST_SESSIONS=options)
         routers.enable()
         self.addCleanup(routers.disable)
 
@@ -290,6 +291,23 @@ class ReplicaTests(DatabaseCase, TransactionTestCase):
         stale["c"] = 3
         stale.save()
         self.assertEqual(dict(stale.items()), {"a": 1, "b": 2, "c": 3})
+
+    def test_replica_is_asked_by_choice_alone(self):
+        session = SessionStore()
+        session.save()
+        StoredSession.objects.using("postgres").get().save(using="default", force_insert=True)
+        self.addCleanup(StoredSession.objects.using("default").all().delete)
+        SessionStore(session.session_key).flush()
+        self.assertIsNotNone(SessionStore.place.read(session.digest))
+        with override_settings(DIST_SESSIONS={"default": {"OPTIONS": {}}}):
+            self.assertIsNone(SessionStore.place.read(session.digest))
+
+    def test_replica_that_does_not_answer_is_not_missed(self):
+        session = SessionStore()
+        session["a"] = 1
+        session.save()
+        with unreachable("default"):
+            self.assertEqual(SessionStore(session.session_key)["a"], 1)
 
 
 class Router:

@@ -21,6 +21,14 @@ SECRET_KEY = "of a ledger that lives for one test run"
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["django_dist", "ledger"]
 MIDDLEWARE = ["ledger.middleware.Outermost", "django_dist.idempotency.IdempotencyMiddleware"]
+if "LEDGER_SESSIONS" in os.environ:
+    kept = json.loads(os.environ["LEDGER_SESSIONS"])
+    MIDDLEWARE.insert(1, "django_dist.sessions.SessionMiddleware")
+    SESSION_ENGINE = kept["engine"]
+    DIST_SESSIONS = {"default": {"OPTIONS": kept["options"]}}
+if "LEDGER_REPLICA" in os.environ:
+    DATABASES["replica"] = json.loads(os.environ["LEDGER_REPLICA"])
+    DATABASE_ROUTERS = ["ledger.visits.ReplicaReads"]
 ROOT_URLCONF = "ledger.urls"
 WSGI_APPLICATION = "ledger.wsgi.application"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
