@@ -14,10 +14,10 @@ import services
 
 from .clients import Reply
 from .databases import Database
+from .redises import PATIENT_S
 from .servers import Server
 
 Result = TypeVar("Result")
-TIMEOUT_S = 1.0
 
 
 @dataclass
@@ -58,9 +58,9 @@ def with_sessions(database: Database, **options: Any) -> Database:
     return replace(database, sessions={"engine": "django_dist.sessions.database", "options": options})
 
 
-def in_redis(database: Database, *urls: str, **options: Any) -> Database:
+def in_redis(database: Database, *urls: str, timeout: float = PATIENT_S, **options: Any) -> Database:
     """Let the ledger keep sessions in the Redis at ``urls``, of which the first is the primary."""
-    timeouts = {"SOCKET_TIMEOUT": TIMEOUT_S, "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S}
+    timeouts = {"SOCKET_TIMEOUT": timeout, "SOCKET_CONNECT_TIMEOUT": timeout}
     cache = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": list(urls), "OPTIONS": timeouts}
     given = {"prefix": f"test:{uuid4()}:", **options}
     sessions = {"engine": "django_dist.sessions.redis", "options": given}
