@@ -20,6 +20,7 @@ E025 a field named in guarded_fields is no integer or decimal, or may be NULL
 E041 the name and attributes of the session's cookie leave no room for a session
 E042 DIST_SESSIONS names an option or value that is not there
 E043 the alias of CACHES that the sessions are kept in is not made with django-redis
+E044 sessions are to be encrypted and cryptography is not installed
 E009 MariaDB keeps empty texts and answers as NULL
 W001 IdempotencyMiddleware is not the last of MIDDLEWARE
 W002 a policy requires a key for safe methods, which carry none

@@ -1,5 +1,6 @@
 """Checks of session engines: their options, their middleware, and the Redis that they name."""
 
+from importlib.util import find_spec
 from typing import Final
 
 from django.conf import settings
@@ -19,11 +20,16 @@ CLIENT: Final = "django_redis.cache.RedisCache"
 
 @check
 def check_options() -> Found:
-    """E042: what an engine would refuse with the first request."""
+    """E042, E044: what an engine would refuse with the first request."""
     if not settings.SESSION_ENGINE.startswith(ENGINES) and not hasattr(settings, "DIST_SESSIONS"):
         return
     try:
-        options()
+        if options().encrypt and find_spec("cryptography") is None:
+            yield Error(
+                "DIST_SESSIONS['default'] has encrypt=True, and cryptography is not installed.",
+                hint="pip install 'django-dist[encrypted-cookies]', or take 'encrypt' away.",
+                id="django_dist.E044",
+            )
     except InvalidBackend as error:
         yield Error(
             str(error),

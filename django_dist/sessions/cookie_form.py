@@ -7,20 +7,16 @@ AES-GCM with random nonces, NIST SP 800-38D: good for 2**32 cookies under one SE
 import base64
 import binascii
 import logging
-import os
 import time
 import zlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.utils.crypto import salted_hmac
 
-from ..exceptions import InvalidBackend
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from . import cipher
 
 log: Final = logging.getLogger("django.security.SuspiciousSession")
 PURPOSE: Final = "django_dist.sessions.cookie"
@@ -30,7 +26,6 @@ INFLATED_BYTES: Final = 2**20
 LONGEST: Final = 4096
 PACKED: Final = "."
 ENCRYPTED: Final = "e."
-NONCE_BYTES: Final = 12
 
 
 class Content(NamedTuple):
@@ -55,10 +50,9 @@ def write(content: Content, *, encrypt: bool) -> str:
     packed = zlib.compress(body)
     is_packed = len(packed) < len(body) - 1
     if encrypt:
-        nonce = os.urandom(NONCE_BYTES)
         plain = (b"z" if is_packed else b"j") + (packed if is_packed else body)
-        sealed = _cipher(settings.SECRET_KEY).encrypt(nonce, plain, _salt().encode())
-        return ENCRYPTED + _armoured(_key_id(settings.SECRET_KEY) + nonce + sealed)
+        sealed = cipher.encrypt(PURPOSE, settings.SECRET_KEY, plain, _salt().encode())
+        return ENCRYPTED + _armoured(_key_id(settings.SECRET_KEY) + sealed)
     return _signer(settings.SECRET_KEY, _salt()).sign(PACKED + _armoured(packed) if is_packed else _armoured(body))
 
 
@@ -96,11 +90,8 @@ def _decrypted(value: str, secret: str | bytes) -> bytes | None:
     raw = _raw(value.removeprefix(ENCRYPTED))
     if raw is None or raw[:1] != _key_id(secret):
         return None
-    from cryptography.exceptions import InvalidTag
-
-    try:
-        plain = _cipher(secret).decrypt(raw[1 : 1 + NONCE_BYTES], raw[1 + NONCE_BYTES :], _salt().encode())
-    except (InvalidTag, ValueError):
+    plain = cipher.decrypt(PURPOSE, secret, raw[1:], _salt().encode())
+    if plain is None:
         return None
     return _inflated(plain[1:]) if plain[:1] == b"z" else plain[1:]
 
@@ -137,15 +128,6 @@ def _salt() -> str:
 @lru_cache(maxsize=16)
 def _signer(secret: str | bytes, salt: str) -> Signer:
     return Signer(key=secret, salt=salt, fallback_keys=[])
-
-
-@lru_cache(maxsize=16)
-def _cipher(secret: str | bytes) -> "AESGCM":
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise InvalidBackend("encrypt=True needs cryptography: pip install 'django-dist[encrypted-cookies]'") from error
-    return AESGCM(salted_hmac(PURPOSE, "key", secret=secret, algorithm="sha256").digest())
 
 
 @lru_cache(maxsize=16)

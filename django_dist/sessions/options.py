@@ -35,6 +35,8 @@ class Options:
     on_conflict: str = "last"
     #: Where the store does not answer: "refuse" with 503, or serve as "anonymous" without a session.
     on_unavailable: str = "refuse"
+    #: Encrypt what is stored, or the cookie of the engine "cookie"; what is not encrypted is read, too.
+    encrypt: bool = False
     #: The engine that the site had before: a session that is not here is looked for there, and moves.
     read_from: str | None = None
     #: Of the engine "cookie": the most bytes of its Set-Cookie line, and of the cookie's name and value.
@@ -42,8 +44,6 @@ class Options:
     hard_limit_bytes: int = 4096
     #: What is longer: "raise" CookieTooLarge, "spill" the data to the server, or "refuse": the old cookie stays.
     on_overflow: str = "raise"
-    #: Encrypt the cookie, so that its browser cannot read it.
-    encrypt: bool = False
     #: Keep a row a session on the server, so that a logout ends copies of the cookie, too; how long, in seconds,
     #: a process may go without asking for it.
     revocation: bool = False

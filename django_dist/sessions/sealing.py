@@ -1,6 +1,7 @@
 """Session data at rest: JSON, compressed where that is worth it, signed, and bound to its own key.
 
-Not secret: whoever reads the store reads the data, though never a cookie.
+Not secret unless it is encrypted: whoever reads the store reads the data, though never a cookie. An encrypted
+text is signed as well, so that its signature tells which SECRET_KEY opens it.
 """
 
 import hashlib
@@ -15,18 +16,23 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_bytes
 
+from . import cipher
+from .options import options
+
 log: Final = logging.getLogger("django.security.SuspiciousSession")
 SALT: Final = "django_dist.sessions"
 #: Below this zlib gains little and takes longer than the store.
 COMPRESS_BYTES: Final = 512
 MAC_BYTES: Final = 32
-PLAIN, PACKED = b"j", b"z"
+PLAIN, PACKED, ENCRYPTED = b"j", b"z", b"e"
 
 
 def seal(digest: UUID, text: bytes) -> bytes:
     """Return ``text`` as it is stored under ``digest``, and is read under no other."""
     packed = zlib.compress(text, 1) if len(text) >= COMPRESS_BYTES else text
     body = PACKED + packed if len(packed) < len(text) else PLAIN + text
+    if options().encrypt:
+        body = ENCRYPTED + cipher.encrypt(SALT, settings.SECRET_KEY, body, digest.bytes)
     return _mac(digest, body, settings.SECRET_KEY) + body
 
 
@@ -35,9 +41,15 @@ def unseal(digest: UUID, sealed: bytes) -> bytes | None:
     mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if constant_time_compare(mac, _mac(digest, body, secret)):
-            return zlib.decompress(body[1:]) if body[:1] == PACKED else body[1:]
+            return _plain(digest, body, secret)
     log.warning("Session data corrupted: it was not stored under this key, or not by this site")
     return None
+
+
+def _plain(digest: UUID, body: bytes, secret: str | bytes) -> bytes | None:
+    if body[:1] == ENCRYPTED:
+        body = cipher.decrypt(SALT, secret, body[1:], digest.bytes) or b""
+    return zlib.decompress(body[1:]) if body[:1] == PACKED else body[1:]
 
 
 def _mac(digest: UUID, body: bytes, secret: str | bytes) -> bytes:

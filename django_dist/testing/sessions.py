@@ -251,6 +251,27 @@ class SessionConformance(PeopleConformance):
             session.save()
         self.assertEqual(self.now(key), {"a": 1, "b": 2})
 
+    def test_encrypted_data_shows_nothing_and_moves_to_no_other_session(self) -> None:
+        self.with_options(encrypt=True)
+        key, other = self.saved(a="plain text"), self.saved(b=1)
+        self.assertNotIn(b"plain", self.data_of(key))
+        self.assertEqual(self.now(key), {"a": "plain text"})
+        self.plant(other, self.data_of(key))
+        self.assert_refused(other)
+
+    def test_encrypted_and_plain_data_are_read_whatever_the_option_says(self) -> None:
+        for before in (True, False):
+            self.with_options(encrypt=before)
+            with override_settings(SECRET_KEY="old" * 20):
+                key = self.saved(a="plain text")
+            self.with_options(encrypt=not before)
+            with override_settings(SECRET_KEY_FALLBACKS=["old" * 20]):
+                session = self.opened(key)
+                session["b"] = 2
+                session.save()
+            self.assertEqual(self.now(key), {"a": "plain text", "b": 2})
+            self.assertIs(b"plain" in self.data_of(key), before)
+
     def test_long_data_is_compressed(self) -> None:
         key = self.saved(a="long " * 1000)
         self.assertLess(len(self.data_of(key)), 500)

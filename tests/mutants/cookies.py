@@ -3,7 +3,7 @@
 import zlib
 from unittest.mock import patch
 
-from django_dist.sessions import cookie, cookie_form, cookie_size
+from django_dist.sessions import cipher, cookie, cookie_form, cookie_size
 from django_dist.sessions.cookie import SessionStore
 
 from . import catalogue
@@ -65,7 +65,7 @@ def encryption_is_encoding():
 
         decrypt = encrypt
 
-    return patch.object(cookie_form, "_cipher", lambda secret: Cipher())
+    return patch.object(cipher, "cipher", lambda purpose, secret: Cipher())
 
 
 @mutant(ENCRYPTED, "test_key_that_is_changed_is_followed_by_the_next_read")

@@ -207,6 +207,24 @@ def data_is_not_bound_to_its_key():
     return patch.object(sealing, "_mac", mac)
 
 
+@mutant(
+    "test_encrypted_data_shows_nothing_and_moves_to_no_other_session",
+    "test_encrypted_and_plain_data_are_read_whatever_the_option_says",
+)
+def encryption_is_left_out():
+    return patch.object(sealing.cipher, "encrypt", lambda purpose, secret, plain, bound: plain)
+
+
+@mutant("test_encrypted_and_plain_data_are_read_whatever_the_option_says")
+def old_key_opens_nothing_encrypted():
+    decrypt = sealing.cipher.decrypt
+    return patch.object(
+        sealing.cipher,
+        "decrypt",
+        lambda purpose, secret, sealed, bound: decrypt(purpose, settings.SECRET_KEY, sealed, bound),
+    )
+
+
 @mutant(REFUSED)
 def signature_is_not_compared():
     return patch.object(sealing, "constant_time_compare", lambda *_: True)

@@ -1,5 +1,7 @@
 """The system checks of session engines."""
 
+from unittest import mock
+
 from django.test import override_settings
 
 from .test_checks import ChecksCase
@@ -38,7 +40,7 @@ class SessionCheckTests(ChecksCase):
         sessions = {"default": {"OPTIONS": options or {}}}
         settings.setdefault("MIDDLEWARE", ["django_dist.sessions.SessionMiddleware"])
         with override_settings(SESSION_ENGINE=engine, DIST_SESSIONS=sessions, **settings):
-            names = ("E042", "E043", "W043")
+            names = ("E042", "E043", "E044", "W043")
             return {message.id for message in self.found()} & {f"django_dist.{name}" for name in names}
 
     def test_option_that_is_not_there_is_an_error(self):
@@ -46,6 +48,12 @@ class SessionCheckTests(ChecksCase):
             with self.subTest(wrong):
                 self.assertEqual(self.ids("django_dist.sessions.database", wrong), {"django_dist.E042"})
         self.assertEqual(self.ids("django_dist.sessions.database"), set())
+
+    def test_encryption_without_its_library_is_an_error(self):
+        for there, told in ((None, {"django_dist.E044"}), (object(), set())):
+            with mock.patch("django_dist.checks.sessions.find_spec", return_value=there):
+                self.assertEqual(self.ids("django_dist.sessions.database", {"encrypt": True}), told)
+                self.assertEqual(self.ids("django_dist.sessions.database"), set())
 
     def test_middleware_of_djangos_is_told(self):
         djangos = ["django.contrib.sessions.middleware.SessionMiddleware"]
