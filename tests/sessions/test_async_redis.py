@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
+from redis import Redis
 from redis.asyncio import connection as aio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,6 +21,7 @@ from redis.retry import Retry
 from django_dist.exceptions import SessionStoreUnavailable
 from django_dist.sessions import SessionMiddleware, redis_client
 from django_dist.sessions.redis import SessionStore
+from processes.clients import until
 from services import needs, url
 from settings import CACHES
 
@@ -71,22 +73,28 @@ def test_whole_request_has_no_thread():
 
 @needs("redis")
 def test_loop_has_one_client_and_closes_it():
-    seen = []
+    name, seen = uuid.uuid4().hex, []
 
     async def several():
         await asyncio.gather(*(visits() for _ in range(20)))
-        seen.append(dict(redis_client._of_loops))
-        ((client, _),) = seen[-1].values()
-        seen.append(client.connection_pool._in_use_connections or client.connection_pool._available_connections)
+        seen.append((len(redis_client._of_loops), lines()))
 
-    with alias(url("redis")), warnings.catch_warnings():
+    def lines():
+        """Return how many connections Redis has of ours."""
+        return sum(each["name"] == name for each in server.client_list())
+
+    with (
+        alias(f"{url('redis')}?client_name={name}"),  # django-redis has one pool for aliases of one URL
+        Redis.from_url(url("redis"), decode_responses=True) as server,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("error")
         for _ in range(3):
             asyncio.run(several())
             gc.collect()
-            assert not any(loop.is_closed() for loop, _ in redis_client._of_loops)
-    assert seen[1]
-    assert not any(each.is_connected for each in seen[1])
+            assert not redis_client._of_loops
+            until(lambda: lines() == 0, "the end of the connections")
+    assert all(clients == 1 and 0 < number <= 20 for clients, number in seen), seen
 
 
 @needs("redis")
@@ -127,9 +135,14 @@ def test_client_of_a_loop_connects_as_the_alias_does(location, options, kind, sh
 @needs("redis")
 def test_alias_without_a_twin_has_threads():
     """Of TLS nothing is left out: what asyncio does not know keeps the alias's own client."""
-    with alias(url("redis"), CONNECTION_POOL_KWARGS={"redis_connect_func": lambda connection: connection.on_connect()}):
-        assert asyncio.run(visits()) == b"3"
-        assert not [place for place in redis_client._of_loops if not place[0].is_closed()]
+
+    async def none():
+        assert await redis_client.aclient_of("own") is None
+        return await visits()
+
+    own = {"redis_connect_func": lambda connection: connection.on_connect()}
+    with alias(f"{url('redis')}?client_name={uuid.uuid4().hex}", CONNECTION_POOL_KWARGS=own):
+        assert asyncio.run(none()) == b"3"
 
 
 RETRYING = {"retry": Retry(NoBackoff(), 5), "retry_on_timeout": True}
