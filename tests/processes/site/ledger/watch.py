@@ -14,6 +14,8 @@ from django.http import HttpRequest
 
 #: How many statements and hashes of django_dist's ran on the loop's thread, and how many elsewhere.
 counts: Counter[str] = Counter()
+#: What names the table of records, or a statement on it that a session has prepared.
+OURS = ("django_dist_request", "EXECUTE django_dist_insert_")
 loop_thread: list[int] = []
 
 
@@ -38,7 +40,7 @@ class Watch:
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Run the statement; die before or after the one that records the answer."""
         count("sql")
-        records = self.request is not None and "django_dist_request" in sql
+        records = self.request is not None and any(part in sql for part in OURS)
         if records:
             die(self.request, "record")
         result = execute(sql, params, many, context)
