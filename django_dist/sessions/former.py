@@ -6,7 +6,7 @@ may still have it, and a request that has just read it there looks for the mark 
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .keys import digest_of_ended, key_of
+from .keys import digest_of_ended, digest_of_key, key_of
 from .place import Row
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ def move(session: "DistSession", value: str) -> "Plan[dict[str, Any] | None]":
     ``session`` goes on under the same key, or under one that is made of a cookie which is none.
     """
     key = key_of(value)
+    ended = digest_of_ended(digest_of_key(key))
     data = yield "read_former", value
-    if not data or (yield "read_newest", digest_of_ended(key)) is not None:
+    if not data or (yield "read_newest", ended) is not None:
         return None
     session._session_key, session._session_cache = key, data
     if (yield from session._insert(moves=True)):
-        if (yield "read_newest", digest_of_ended(key)) is not None:
+        if (yield "read_newest", ended) is not None:
             yield "delete", session.digest
             return None
         yield "delete_former", value
@@ -43,4 +44,4 @@ def mark_ended(session: "DistSession", value: str) -> "Plan[None]":
     """Let nobody move the session of the cookie ``value`` here any more, as long as its cookie may live."""
     own = getattr(session, "_session_cache", {}).get("_session_expiry")
     ttl = float(max(session.get_session_cookie_age(), session.get_expiry_age(expiry=own)))
-    yield "insert", digest_of_ended(key_of(value)), Row(MARK, None, ttl)
+    yield "insert", digest_of_ended(digest_of_key(key_of(value))), Row(MARK, None, ttl)

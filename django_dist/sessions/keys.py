@@ -24,9 +24,9 @@ def digest_of_key(key: str) -> UUID:
     return digest_of(["session", key])
 
 
-def digest_of_ended(key: str) -> UUID:
-    """Return what a store knows by that the session of ``key`` has ended, though a former engine may still have it."""
-    return digest_of(["ended session", key])
+def digest_of_ended(digest: UUID) -> UUID:
+    """Return what a store knows by that a session has ended, though a former engine may still have it."""
+    return digest_of(["ended session", digest.bytes])
 
 
 def key_of(value: str) -> str:

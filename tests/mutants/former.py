@@ -4,7 +4,7 @@ import hashlib
 from unittest.mock import patch
 from uuid import uuid4
 
-from django_dist.sessions import former, former_engine, keys, options, store
+from django_dist.sessions import former, former_engine, keys, options, people, store
 
 from . import catalogue
 
@@ -29,7 +29,7 @@ def nothing_moves():
     return patch.object(store, "move", nothing)
 
 
-@mutant(KEPT, RACE, LATE, NEW_KEY)
+@mutant(KEPT, RACE, LATE, NEW_KEY, "test_revocation_holds_where_the_former_engine_keeps_its_copy")
 def no_mark_is_found():
     return patch.object(former, "digest_of_ended", lambda key: uuid4())
 
@@ -59,6 +59,11 @@ def mark_is_not_looked_for_again():
             stored = stored or step[0] == "insert"
 
     return patch.object(store, "move", move)
+
+
+@mutant("test_revocation_holds_where_the_former_engine_keeps_its_copy")
+def revocation_leaves_no_mark():
+    return patch.object(people, "_marks", lambda digests: [])
 
 
 @mutant(NEW_KEY)

@@ -9,7 +9,7 @@ from django.test import TransactionTestCase, override_settings
 
 from django_dist.exceptions import InvalidBackend, SessionStoreUnavailable
 from django_dist.models import StoredSession
-from django_dist.sessions import former, former_engine
+from django_dist.sessions import arevoke, arevoke_all, former, former_engine, revoke, revoke_all, sessions_for
 from django_dist.sessions.options import options
 from django_dist.testing.session_harness import SessionHarness
 from services import needs
@@ -106,6 +106,23 @@ class Moving(SessionHarness):
             self.store(key).flush()
         self.assertTrue(self.has_former(key))
         self.assertEqual(self.now(key), {})
+
+    def test_revocation_holds_where_the_former_engine_keeps_its_copy(self):
+        for end in (
+            lambda one: revoke(one.id),
+            lambda one: revoke_all("7"),
+            lambda one: async_to_sync(arevoke)(one.id),
+            lambda one: async_to_sync(arevoke_all)("7"),
+        ):
+            key = self.had(_auth_user_id="7")
+            down = mock.patch.object(self.before, "delete", side_effect=OSError("down"))
+            with down, override_settings(SESSION_ENGINE=self.engine):
+                with self.assertLogs("django_dist.sessions", "WARNING"):
+                    self.store(key).get("a")
+                (one,) = sessions_for("7")
+                self.assertTrue(end(one))
+            self.assertTrue(self.has_former(key))
+            self.assertEqual(self.now(key), {})
 
     def test_new_key_holds_where_the_former_engine_keeps_its_copy(self):
         key = self.had(a=1)
