@@ -14,6 +14,8 @@ from django_dist.idempotency.steps import Steps
 from django_dist.management.commands import dist_complete
 from django_dist.testing.leases import Gone
 
+from . import catalogue
+
 END = "test_request_that_was_left_is_run_to_its_end_and_its_client_gets_the_answer"
 COUNTED = "test_failures_are_counted_and_the_last_is_held_with_its_reason"
 AT_WORK = "test_request_at_work_is_left_alone"
@@ -27,17 +29,7 @@ ROTATED = "test_rotated_secret_key_completes_while_it_is_a_fallback_and_is_held_
 RESULT = "test_step_that_took_effect_is_given_its_result"
 HELD_STEP = "test_step_of_unknown_outcome_is_held_and_listed_with_its_reason"
 
-MUTANTS = {}
-
-
-def mutant(*behaviours):
-    """Enter a fault under its name, with the behaviours that catch it."""
-
-    def enter(make):
-        MUTANTS[make.__name__] = (make, behaviours)
-        return make
-
-    return enter
+MUTANTS, mutant = catalogue()
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from django_dist import exceptions
 from django_dist.clock import StoreTime
 from django_dist.idempotency import database_leases, lease, own, renewer, step_block, stepping, steps
 
+from . import catalogue
+
 HELD = "test_step_of_unknown_outcome_is_held_where_it_must_not_be_repeated"
 RESOLVED = "test_step_of_unknown_outcome_is_resolved"
 CANNOT_TELL = "test_step_that_the_resolver_cannot_tell_of_is_held"
@@ -32,19 +34,9 @@ HOOK = "test_hook_of_the_last_writes_that_raises_is_500_and_the_repeat_a_replay"
 STEP_HOOK = "test_hook_of_a_step_that_raises_leaves_the_result"
 
 Leases, Attempt = database_leases.DatabaseLeases, lease.LeaseAttempt
-MUTANTS = {}
+MUTANTS, mutant = catalogue()
 #: Seen on SQLite alone, where a transaction that has read may not write any more.
 ON_SQLITE = {"result_is_written_in_a_transaction_that_has_read"}
-
-
-def mutant(*behaviours):
-    """Enter a fault under its name, with the behaviours that catch it."""
-
-    def enter(make):
-        MUTANTS[make.__name__] = (make, behaviours)
-        return make
-
-    return enter
 
 
 # -- the lease --

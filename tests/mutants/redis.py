@@ -5,6 +5,8 @@ from unittest.mock import patch
 from django_dist.idempotency import lease, redis_leases
 from django_dist.idempotency.redis_scripts import NOW, Script
 
+from . import catalogue
+
 STRANGER = "test_nobody_but_the_owner_changes_anything"
 LATE_OWNER = "test_lease_that_has_run_out_is_taken_with_its_steps_and_the_late_owner_refused"
 LATE_ANSWER = "test_lease_lost_keeps_the_late_answer_from_being_recorded"
@@ -23,17 +25,7 @@ IN_BLOCK = "test_step_in_a_transaction_is_an_error_and_no_result_outlives_its_wr
 
 Leases = redis_leases.RedisLeases
 OF_OWNER = " or had[2] ~= ARGV[1]"
-MUTANTS = {}
-
-
-def mutant(*behaviours):
-    """Enter a fault under its name, with the behaviours that catch it."""
-
-    def enter(make):
-        MUTANTS[make.__name__] = (make, behaviours)
-        return make
-
-    return enter
+MUTANTS, mutant = catalogue()
 
 
 def changed(name, old, new=""):

@@ -7,6 +7,8 @@ from django.conf import settings
 from django_dist.sessions import changes, database, sealing, store
 from django_dist.sessions.sql import Statements
 
+from . import catalogue
+
 OVERLAP = "test_overlapping_requests_that_set_different_keys_lose_none"
 LOGOUT = "test_logout_wins_over_a_request_that_runs"
 STRICT = "test_strict_session_raises_and_saves_nothing"
@@ -15,17 +17,7 @@ ASKED = "test_store_is_asked_as_seldom_as_can_be"
 REFUSED = "test_what_was_not_stored_here_is_refused_and_told"
 SUM = "test_numbers_that_are_added_to_add_up"
 LIFETIME = "test_absolute_lifetime_ends_a_busy_session"
-MUTANTS = {}
-
-
-def mutant(*behaviours):
-    """Enter a fault under its name, with the behaviours that catch it."""
-
-    def enter(make):
-        MUTANTS[make.__name__] = (make, behaviours)
-        return make
-
-    return enter
+MUTANTS, mutant = catalogue()
 
 
 def statement(name, change):
