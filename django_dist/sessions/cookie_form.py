@@ -17,6 +17,7 @@ from django.core.signing import BadSignature, Signer
 from django.utils.crypto import salted_hmac
 
 from . import cipher
+from .packing import inflated
 
 log: Final = logging.getLogger("django.security.SuspiciousSession")
 PURPOSE: Final = "django_dist.sessions.cookie"
@@ -104,9 +105,7 @@ def _content(body: bytes) -> Content | None:
 
 def _inflated(packed: bytes) -> bytes:
     """Return what ``packed`` stands for; nothing where that is too much."""
-    inflater = zlib.decompressobj()
-    body = inflater.decompress(packed, INFLATED_BYTES)
-    return b"" if inflater.unconsumed_tail else body
+    return inflated(packed, INFLATED_BYTES) or b""
 
 
 def _armoured(raw: bytes) -> str:

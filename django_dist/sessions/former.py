@@ -1,7 +1,7 @@
-"""Sessions of the engine that a site had before (``read_from``): each moves here when it is first looked at.
+"""Sessions of the engine that a site had before (``read_from``): each moves here when it is first looked at, once.
 
-Nobody is logged out, and nobody who logs out is logged in again: what ends here leaves a mark, for the former engine
-may still have it, and a request that has just read it there looks for the mark after it has stored it here.
+What has moved, or has ended here, leaves a mark: the former engine may still have a copy, and it is not read again,
+however the session ends. A request that is about to move what another one ends finds the mark when it sets its own.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .store import DistSession
 
 MARK: Final = b""
+MARK_S: Final = 400 * 86_400.0  # no browser keeps a cookie longer (RFC 6265bis)
 
 
 def move(session: "DistSession", value: str) -> "Plan[dict[str, Any] | None]":
@@ -22,26 +23,24 @@ def move(session: "DistSession", value: str) -> "Plan[dict[str, Any] | None]":
     ``session`` goes on under the same key, or under one that is made of a cookie which is none.
     """
     key = key_of(value)
-    ended = digest_of_ended(digest_of_key(key))
     data = yield "read_former", value
-    if not data or (yield "read_newest", ended) is not None:
+    if not data:
         return None
+    ended = digest_of_ended(digest_of_key(key))
     session._session_key, session._session_cache = key, data
-    if (yield from session._insert(moves=True)):
-        if (yield "read_newest", ended) is not None:
-            yield "delete", session.digest
-            return None
-        yield "delete_former", value
-    else:  # another request was quicker
-        found = session._opened((yield "read_newest", session.digest))
-        if found is None:
-            return None
-        session._loaded, data = found
-    return data  # type: ignore[no-any-return]
+    if (yield "read_newest", ended) is None and (yield from session._insert(moves=True)):
+        if (yield "insert", ended, Row(MARK, None, MARK_S)):
+            yield "delete_former", value
+            return data  # type: ignore[no-any-return]
+        yield "delete", session.digest  # it has ended in between
+        return None
+    found = session._opened((yield "read_newest", session.digest))  # another request was quicker, or it has ended
+    if found is None:
+        return None
+    session._loaded, data = found
+    return data
 
 
-def mark_ended(session: "DistSession", value: str) -> "Plan[None]":
-    """Let nobody move the session of the cookie ``value`` here any more, as long as its cookie may live."""
-    own = getattr(session, "_session_cache", {}).get("_session_expiry")
-    ttl = float(max(session.get_session_cookie_age(), session.get_expiry_age(expiry=own)))
-    yield "insert", digest_of_ended(digest_of_key(key_of(value))), Row(MARK, None, ttl)
+def mark_ended(value: str) -> "Plan[None]":
+    """Let nobody move the session of the cookie ``value`` here any more."""
+    yield "insert", digest_of_ended(digest_of_key(key_of(value))), Row(MARK, None, MARK_S)

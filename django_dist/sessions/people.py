@@ -16,10 +16,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from ..exceptions import InvalidBackend, SessionLimitReached
-from .former import MARK
-from .keys import digest_of_ended
 from .options import options
-from .place import Listed, Row, SessionPlace
+from .place import Listed, SessionPlace
 from .store import DistSession
 from .users import name_of
 
@@ -65,13 +63,7 @@ def revoke(session_id: str, *, user: Any = None) -> bool:
     digest, name = _parsed(session_id), None if user is None else name_of(user)
     if digest is None or (user is not None and name is None):
         return False
-    place = _place()
-    if not place.delete(digest, name):
-        return False
-    for ended in _marks([digest]):
-        place.insert(*ended)
-        place.delete(digest)  # a request may have moved it here in between
-    return True
+    return _place().delete(digest, name)
 
 
 async def arevoke(session_id: str, *, user: Any = None) -> bool:
@@ -79,13 +71,7 @@ async def arevoke(session_id: str, *, user: Any = None) -> bool:
     digest, name = _parsed(session_id), None if user is None else name_of(user)
     if digest is None or (user is not None and name is None):
         return False
-    place = _place()
-    if not await place.adelete(digest, name):
-        return False
-    for ended in _marks([digest]):
-        await place.ainsert(*ended)
-        await place.adelete(digest)
-    return True
+    return await _place().adelete(digest, name)
 
 
 def revoke_all(user: Any, *, except_session: Named = None) -> int:
@@ -93,32 +79,14 @@ def revoke_all(user: Any, *, except_session: Named = None) -> int:
 
     Requests that run in them cannot undo it. Who logs in at the same moment may be in after it.
     """
-    name, place, spared = name_of(user), _place(), _digest(except_session)
-    if name is None:
-        return 0
-    moved = [one.digest for one in place.listed(name)] if options().read_from is not None else []
-    for ended in _marks([digest for digest in moved if digest != spared]):
-        place.insert(*ended)
-    return place.delete_all(name, spared)
+    name, place = name_of(user), _place()
+    return 0 if name is None else place.delete_all(name, _digest(except_session))
 
 
 async def arevoke_all(user: Any, *, except_session: Named = None) -> int:
     """See revoke_all()."""
-    name, place, spared = name_of(user), _place(), _digest(except_session)
-    if name is None:
-        return 0
-    moved = [one.digest for one in await place.alisted(name)] if options().read_from is not None else []
-    for ended in _marks([digest for digest in moved if digest != spared]):
-        await place.ainsert(*ended)
-    return await place.adelete_all(name, spared)
-
-
-def _marks(digests: list[UUID]) -> list[tuple[UUID, Row]]:
-    """Return what keeps sessions from coming again out of an engine that the site had before; see former.py."""
-    if options().read_from is None:
-        return []
-    mark = Row(MARK, None, float(settings.SESSION_COOKIE_AGE))
-    return [(digest_of_ended(digest), mark) for digest in digests]
+    name, place = name_of(user), _place()
+    return 0 if name is None else await place.adelete_all(name, _digest(except_session))
 
 
 def _place() -> SessionPlace:

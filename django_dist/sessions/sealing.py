@@ -18,11 +18,14 @@ from django.utils.encoding import force_bytes
 
 from . import cipher
 from .options import options
+from .packing import inflated
 
 log: Final = logging.getLogger("django.security.SuspiciousSession")
 SALT: Final = "django_dist.sessions"
 #: Below this zlib gains little and takes longer than the store.
 COMPRESS_BYTES: Final = 512
+#: What is compressed stands for no more.
+INFLATED_BYTES: Final = 2**24
 MAC_BYTES: Final = 32
 PLAIN, PACKED, ENCRYPTED = b"j", b"z", b"e"
 
@@ -41,7 +44,9 @@ def unseal(digest: UUID, sealed: bytes) -> bytes | None:
     mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         if constant_time_compare(mac, _mac(digest, body, secret)):
-            return _plain(digest, body, secret)
+            if (plain := _plain(digest, body, secret)) is not None:
+                return plain
+            break
     log.warning("Session data corrupted: it was not stored under this key, or not by this site")
     return None
 
@@ -49,7 +54,7 @@ def unseal(digest: UUID, sealed: bytes) -> bytes | None:
 def _plain(digest: UUID, body: bytes, secret: str | bytes) -> bytes | None:
     if body[:1] == ENCRYPTED:
         body = cipher.decrypt(SALT, secret, body[1:], digest.bytes) or b""
-    return zlib.decompress(body[1:]) if body[:1] == PACKED else body[1:]
+    return inflated(body[1:], INFLATED_BYTES) if body[:1] == PACKED else body[1:]
 
 
 def _mac(digest: UUID, body: bytes, secret: str | bytes) -> bytes:

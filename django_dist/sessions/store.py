@@ -223,7 +223,7 @@ class DistSession(TrackedSession):
         if (yield from self._write("rename", digest_of_key(key))):
             self._session_key = key
             if options().read_from is not None:
-                yield from mark_ended(self, old)
+                yield from mark_ended(old)
         elif user is not None and user == user_of(self._session_cache):
             self._forget()
         else:
@@ -254,7 +254,7 @@ class DistSession(TrackedSession):
         if not (key := session_key or self.session_key):
             return
         if options().read_from is not None:
-            yield from mark_ended(self, key)
+            yield from mark_ended(key)
             yield "delete_former", key
             key = key_of(key)
         yield "delete", digest_of_key(key)

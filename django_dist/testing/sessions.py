@@ -1,9 +1,13 @@
 """Conformance of session engines: what overlaps, what ends, what is at rest, and how often the store is asked."""
 
+import zlib
+
+from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.test import override_settings
 
 from ..exceptions import SessionConflict
+from ..sessions import sealing
 from .case import PATIENCE_S
 from .session_people import PeopleConformance
 
@@ -271,6 +275,13 @@ class SessionConformance(PeopleConformance):
                 session.save()
             self.assertEqual(self.now(key), {"a": "plain text", "b": 2})
             self.assertIs(b"plain" in self.data_of(key), before)
+
+    def test_data_that_stands_for_too_much_is_refused_and_told(self) -> None:
+        for packed in (zlib.compress(b"0" * 2**25), b"broken"):
+            key = self.saved(a=1)
+            body = b"z" + packed
+            self.plant(key, sealing._mac(self.store(key).digest, body, settings.SECRET_KEY) + body)
+            self.assert_refused(key)
 
     def test_long_data_is_compressed(self) -> None:
         key = self.saved(a="long " * 1000)

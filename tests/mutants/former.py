@@ -4,7 +4,7 @@ import hashlib
 from unittest.mock import patch
 from uuid import uuid4
 
-from django_dist.sessions import former, former_engine, keys, options, people, store
+from django_dist.sessions import former, former_engine, keys, options, store
 
 from . import catalogue
 
@@ -15,6 +15,8 @@ RACE = "test_logout_wins_over_a_request_that_moves_the_session"
 KEPT = "test_logout_holds_where_the_former_engine_keeps_its_copy"
 NEW_KEY = "test_new_key_holds_where_the_former_engine_keeps_its_copy"
 LATE = "test_logout_wins_over_a_request_that_is_about_to_store_the_session"
+REVOKED = "test_revocation_holds_where_the_former_engine_keeps_its_copy"
+OVER = "test_session_that_was_over_does_not_move_again"
 TWO = "test_two_that_move_it_at_once_have_one_session"
 MUTANTS, mutant = catalogue()
 
@@ -29,52 +31,44 @@ def nothing_moves():
     return patch.object(store, "move", nothing)
 
 
-@mutant(KEPT, RACE, LATE, NEW_KEY, "test_revocation_holds_where_the_former_engine_keeps_its_copy")
+@mutant(KEPT, RACE, LATE, NEW_KEY, REVOKED, OVER)
 def no_mark_is_found():
     return patch.object(former, "digest_of_ended", lambda key: uuid4())
 
 
 @mutant(KEPT, RACE, LATE)
 def logout_leaves_no_mark():
-    mark = former.mark_ended
-    return patch.object(
-        store, "mark_ended", lambda session, value: mark(session, value) if session._loaded else nothing()
-    )
+    return patch.object(store, "mark_ended", nothing)
 
 
 @mutant(LATE)
-def mark_is_not_looked_for_again():
-    def move(session, value, move=former.move):
-        plan, answer = move(session, value), None
-        stored = False
+def mark_of_another_is_not_seen():
+    return _answering(lambda step: True if step == ("insert", former.MARK) else None)
+
+
+@mutant(REVOKED, OVER, NEW_KEY)
+def move_leaves_no_mark():
+    return patch.object(store, "mark_ended", nothing), _answering(
+        lambda step: True if step == ("insert", former.MARK) else None, unasked=True
+    )
+
+
+def _answering(answer, *, unasked=False):
+    """Let a move have ``answer`` to a step, in the place of the store's; ``unasked`` keeps the step from the store."""
+    move = former.move
+
+    def altered(session, value):
+        plan, told = move(session, value), None
         while True:
             try:
-                step = plan.send(answer)
+                step = plan.send(told)
             except StopIteration as end:
                 return end.value
-            if stored and step[0] == "read_newest":
-                answer = None
-            else:
-                answer = yield step
-            stored = stored or step[0] == "insert"
+            other = answer((step[0], step[2].data)) if step[0] == "insert" else None
+            told = None if other is not None and unasked else (yield step)
+            told = told if other is None else other
 
-    return patch.object(store, "move", move)
-
-
-@mutant("test_revocation_holds_where_the_former_engine_keeps_its_copy")
-def revocation_leaves_no_mark():
-    return patch.object(people, "_marks", lambda digests: [])
-
-
-@mutant(NEW_KEY)
-def new_key_leaves_no_mark():
-    cycle = store.DistSession._cycle
-
-    def unmarked(self):
-        with patch.object(store, "mark_ended", nothing):
-            yield from cycle(self)
-
-    return patch.object(store.DistSession, "_cycle", unmarked)
+    return patch.object(store, "move", altered)
 
 
 @mutant(MOVES, LOGOUT)
@@ -90,14 +84,16 @@ def former_copy_stays_under_asyncio():
     return patch.object(former_engine, "adelete_former", leave)
 
 
-@mutant(TWO)
+@mutant("test_two_that_store_it_at_once_have_one_session")
 def second_is_written_over_the_first():
     insert = store.DistSession._insert
 
     def write_over(self, *, moves=False):
-        if moves:
+        stored = yield from insert(self, moves=moves)
+        if moves and not stored:
             yield "delete", self.digest
-        return (yield from insert(self, moves=moves))
+            stored = yield from insert(self, moves=moves)
+        return stored
 
     return patch.object(store.DistSession, "_insert", write_over)
 

@@ -1,5 +1,6 @@
 """Faults of sessions, each with the behaviours of SessionConformance that must fail under it."""
 
+import zlib
 from unittest.mock import patch
 
 from django.conf import settings
@@ -215,6 +216,11 @@ def old_key_opens_nothing_encrypted():
         "decrypt",
         lambda purpose, secret, sealed, bound: decrypt(purpose, settings.SECRET_KEY, sealed, bound),
     )
+
+
+@mutant("test_data_that_stands_for_too_much_is_refused_and_told")
+def inflates_without_end():
+    return patch.object(sealing, "inflated", lambda packed, most: zlib.decompress(packed))
 
 
 @mutant(REFUSED)

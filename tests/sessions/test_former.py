@@ -49,7 +49,7 @@ class Moving(SessionHarness):
         key = self.had(a=1, _auth_user_id="7")
         session = self.store(key)
         self.assertEqual((dict(session.items()), session.session_key), ({"a": 1, "_auth_user_id": "7"}, key))
-        self.assertEqual((self.count(), self.has_former(key)), (1, False))
+        self.assertEqual((self.count(), self.has_former(key)), (2, False))  # with its mark
         session["b"] = 2
         session.save()
         self.assertEqual(self.now(key), {"a": 1, "b": 2, "_auth_user_id": "7"})
@@ -61,7 +61,7 @@ class Moving(SessionHarness):
             return dict(await self.store(key).aitems())
 
         self.assertEqual(async_to_sync(read)(), {"a": 1})
-        self.assertEqual((self.count(), self.has_former(key)), (1, False))
+        self.assertEqual((self.count(), self.has_former(key)), (2, False))  # with its mark
 
     def test_logout_ends_what_has_not_moved(self):
         for looks in (True, False):
@@ -124,6 +124,16 @@ class Moving(SessionHarness):
             self.assertTrue(self.has_former(key))
             self.assertEqual(self.now(key), {})
 
+    def test_session_that_was_over_does_not_move_again(self):
+        key = self.had(a=1)
+        down = mock.patch.object(self.before, "delete", side_effect=OSError("down"))
+        with down, self.assertLogs("django_dist.sessions", "WARNING"):
+            self.store(key).get("a")
+        self.end(key)
+        self.store.clear_expired()
+        self.assertTrue(self.has_former(key))
+        self.assertEqual(self.now(key), {})
+
     def test_new_key_holds_where_the_former_engine_keeps_its_copy(self):
         key = self.had(a=1)
         with mock.patch.object(self.before, "delete", side_effect=OSError("down")):
@@ -148,7 +158,25 @@ class Moving(SessionHarness):
             session = self.store(key)
             session["c"] = 3
             session.save()
-        self.assertEqual((self.now(key), self.count()), ({"a": 1, "b": 2, "c": 3}, 1))
+        self.assertEqual((self.now(key), self.count()), ({"a": 1, "b": 2, "c": 3}, 2))
+
+    def test_two_that_store_it_at_once_have_one_session(self):
+        key = self.had(a=1)
+        place = type(self.store.place)
+        insert = place.insert
+
+        def late(self_, digest, row):
+            with mock.patch.object(place, "insert", insert):
+                other = self.store(key)
+                other["b"] = 2
+                other.save()
+            return insert(self_, digest, row)
+
+        with mock.patch.object(place, "insert", late):
+            session = self.store(key)
+            session["c"] = 3
+        session.save()
+        self.assertEqual((self.now(key), self.count()), ({"a": 1, "b": 2, "c": 3}, 2))
 
     def test_former_engine_that_is_down_is_no_empty_session(self):
         key = self.had(a=1)
@@ -209,7 +237,7 @@ class FromCookieTests(Had, SessionHarness, TransactionTestCase):
         session["b"] = 2
         session.save()
         self.assertEqual((self.now(value), self.now(session.session_key)), ({"a": 1, "b": 2}, {"a": 1, "b": 2}))
-        self.assertEqual(self.count(), 1)
+        self.assertEqual(self.count(), 2)
 
     def test_logout_ends_the_old_cookie_too(self):
         for looks in (True, False):
