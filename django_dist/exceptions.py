@@ -13,6 +13,9 @@ DistError
 |-- ConflictError           model, pk; also a DatabaseError
 |   |-- StaleVersion        expected, actual, gone
 |   `-- GuardFailed         short
+|-- LockError               name
+|   |-- LockTimeout         also TimeoutError
+|   `-- LockLost
 |-- SessionError
 |   |-- SessionConflict         keys
 |   |-- SessionLimitReached     limit; also PermissionDenied
@@ -105,6 +108,24 @@ class GuardFailed(ConflictError):
     def __init__(self, message: str, *, model: type[Any], pk: Any, short: "tuple[Short, ...]") -> None:
         super().__init__(message, model=model, pk=pk)
         self.short = short
+
+
+class LockError(DistError):
+    """A lock is not held as it was asked; ``name`` is the lock's."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class LockTimeout(LockError, TimeoutError):
+    """The lock stayed with another holder for the whole wait."""
+
+    retryable = True
+
+
+class LockLost(LockError):
+    """The lock was lost while its block ran: another may have been in there, too."""
 
 
 class SessionError(DistError):

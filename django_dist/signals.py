@@ -18,3 +18,10 @@ request_refused: Final = Signal()
 
 #: A session was too large for its cookie and was not kept (on_overflow="refuse"); ``error``, a CookieTooLarge.
 session_cookie_refused: Final = Signal()
+
+#: A lock was acquired: ``name``, ``fence``, and the seconds that were ``waited``; the sender is the store's class.
+lock_acquired: Final = Signal()
+#: A lock was released: ``name``, ``fence``, and how many seconds it was ``held``.
+lock_released: Final = Signal()
+#: A lock was lost before its release, told once and on a thread of its own: ``name``, ``fence``, ``held``.
+lock_lost: Final = Signal()
