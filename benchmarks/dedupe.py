@@ -28,9 +28,9 @@ from stores import described, settle, store
 
 POSTGRESQL = os.environ.get("DIST_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 ROWS, BATCH, MANY, WARM_UP = 1_000_000, 10_000, 1000, 30
-INSERT = (
-    "INSERT INTO raw_dedupe (digest, claimed_at, repeated, scope) VALUES (%s, now(), false, %s) ON CONFLICT DO NOTHING"
-)
+#: The row that a claim for a day writes: one without an end would be spared an entry in the index on its end.
+INSERT = """INSERT INTO raw_dedupe (digest, claimed_at, expires_at, repeated, scope)
+VALUES (%s, now(), now() + interval '1 day', false, %s) ON CONFLICT DO NOTHING"""
 
 
 def main() -> int:

@@ -27,6 +27,9 @@ def guarded_field(model: type[models.Model], name: str) -> "models.Field[Any, An
 def checked(field: "models.Field[Any, Any]", amount: Any, what: str = "amount", *, positive: bool = True) -> Number:
     """Return ``amount`` if ``field`` holds it exactly; raises TypeError or ValueError, which say what to pass."""
     number: Number
+    least = 0 if positive else -LARGEST
+    if type(amount) is int and least < amount < LARGEST and not isinstance(field, models.DecimalField):
+        return amount
     name = f"{what} for {field.model._meta.label}.{field.name}"
     if isinstance(field, models.DecimalField):
         number = _decimal(field, amount, name)

@@ -43,16 +43,8 @@ def _execute(
     plan: Guarded, sign: str, pk: Any, amount: Number, bound: Number, connection: BaseDatabaseWrapper
 ) -> Sequence[Any] | None:
     sql = plan.take if sign == "-" else plan.give
-    field = plan.field
-    values = [field.get_db_prep_value(value, connection) for value in (amount, bound)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [values[0], *plan.key(pk), values[1]])
-        if connection.vendor != "mysql":
-            found: Sequence[Any] | None = cursor.fetchone()
-            return found
-        if not cursor.rowcount:
-            return None
-        return [cursor.lastrowid - 2**64 if cursor.lastrowid >= 2**63 else cursor.lastrowid]
+        return plan.run(cursor, sql, [plan.amount(amount), *plan.key(pk), plan.amount(bound)])
 
 
 def _change_two_tables(

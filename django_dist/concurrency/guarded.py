@@ -12,7 +12,7 @@ from .change import change, limit_of, short_of
 from .field import version_field
 from .memory import put
 from .queryset import ConcurrentManager
-from .statements import guarded
+from .statements import Guarded, guarded
 
 
 class GuardedModel(models.Model):
@@ -57,27 +57,30 @@ def _changed(instance: models.Model, sign: str, name: str, amount: Any, limit: A
     plan = guarded(model, name, using)
     number = checked(plan.field, amount)
     bound = limit_of(plan, sign, number, limit, using)
-    pk = _key(instance, plan.field.model)
+    pk = _key(instance, plan)
     found = change(plan, sign, pk, number, bound, using)
     if found is None:
         short = short_of(plan, pk, number, using)
         raise GuardFailed(f"{model._meta.label}: {short}; nothing was written", model=model, pk=pk, short=(short,))
     value, version = found
-    put(instance, using, {plan.field.attname: value, **_version(instance, version)})
+    values = {plan.field.attname: value}
+    if version is not None:
+        values.update(_version(instance, version))
+    put(instance, using, values)
     return value
 
 
-def _key(instance: models.Model, owner: type[models.Model]) -> Any:
-    """Return the key of the row in the table of ``owner``, which may be a parent."""
-    keys = tuple(getattr(instance, field.attname) for field in owner._meta.pk_fields)
+def _key(instance: models.Model, plan: Guarded) -> Any:
+    """Return the key of the row in the table of the field, which may be a parent's."""
+    keys = [getattr(instance, name) for name in plan.keys]
     if None in keys:
         raise ValueError(f"{instance!r} has no primary key: save it before you take or give")
-    return keys if len(keys) > 1 else keys[0]
+    return tuple(keys) if len(keys) > 1 else keys[0]
 
 
-def _version(instance: models.Model, version: int | None) -> dict[str, int]:
+def _version(instance: models.Model, version: int) -> dict[str, int]:
     """Return the new version, if the one before it was read: else a save would overwrite what nobody has seen."""
     field = version_field(type(instance))
-    if field is None or version is None or instance.__dict__.get(field.attname) != version - 1:
+    if field is None or instance.__dict__.get(field.attname) != version - 1:
         return {}
     return {field.attname: version}

@@ -51,5 +51,6 @@ def put(instance: models.Model, using: str, values: Mapping[str, Any]) -> None:
         undo = Undo(instance, {name: instance.__dict__.get(name, _MISSING) for name in values})
         transaction.on_commit(undo.keep, using)
     instance.__dict__.update(values)
-    for name in values:
-        instance._state.__dict__.get("dist_loaded", {}).pop(name, None)
+    if loaded := instance._state.__dict__.get("dist_loaded"):
+        for name in values:
+            loaded.pop(name, None)

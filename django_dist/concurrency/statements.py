@@ -10,9 +10,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .amounts import guarded_field
 from .field import version_field
+from .running import Run, runner
 
 #: How a sum is written: the column, the sign. SQLite computes decimals as floats, so each sum is rounded to its places.
-PLAIN: Final = "{column} {sign} %s"
+PLAIN: Final = "{column} {sign} {value}"
 ROUNDED: Final = "ROUND({column} {sign} CAST(%s AS REAL), {places})"
 
 
@@ -27,11 +28,16 @@ class Guarded:
     take: str
     give: str
     look: str
+    run: Run
+    keys: tuple[str, ...]  # the attributes that hold the key
+    amount: Callable[[Any], Any]
     prepare: tuple[Callable[[Any], Any], ...]
     read: Callable[[Any], Any]
 
     def key(self, pk: Any) -> list[Any]:
         """Return ``pk`` as the database takes it."""
+        if len(self.prepare) == 1 and not isinstance(pk, tuple):
+            return [self.prepare[0](pk)]
         parts = pk if isinstance(pk, tuple) else (pk,)
         return [prepare(part) for prepare, part in zip(self.prepare, parts, strict=True)]
 
@@ -43,21 +49,29 @@ def guarded(model: type[models.Model], name: str, using: str) -> Guarded:
     version = version_field(model)
     here = version if version is not None and version.model is field.model else None
     keys = field.model._meta.pk_fields
+    updates = {what: _update(connection, field, here, keys, sign) for what, sign in (("take", "-"), ("give", "+"))}
     return Guarded(
         model=model,
         field=field,
         version=here,
         versioned_apart=version is not None and here is None,
-        take=_update(connection, field, here, keys, "-"),
-        give=_update(connection, field, here, keys, "+"),
+        **updates,
         look=_look(connection, field, keys),
+        run=runner(connection, field.model._meta.db_table, **updates),
+        keys=tuple(str(key.attname) for key in keys),
+        amount=_preparing(field, connection),
         prepare=tuple(_preparing(key, connection) for key in keys),
         read=reading(field, connection),
     )
 
 
 def _preparing(field: "models.Field[Any, Any]", connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
-    return lambda value: field.get_db_prep_value(value, connection, prepared=False)
+    def prepare(value: Any) -> Any:
+        return field.get_db_prep_value(value, connection, prepared=False)
+
+    if isinstance(field, models.IntegerField) and type(field).__module__ == "django.db.models.fields":
+        return lambda value: value if type(value) is int else prepare(value)  # an int is taken as it is
+    return prepare
 
 
 def reading(field: "models.Field[Any, Any]", connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
@@ -77,8 +91,15 @@ def expression(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]",
     """Return the sum of ``column`` and a parameter."""
     rounded = connection.vendor == "sqlite" and isinstance(field, models.DecimalField)
     return (ROUNDED if rounded else PLAIN).format(
-        column=column, sign=sign, places=getattr(field, "decimal_places", None)
+        column=column, sign=sign, value=_value(connection, field), places=getattr(field, "decimal_places", None)
     )
+
+
+def _value(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> str:
+    """Return a parameter; what PostgreSQL prepares would else have the column's type, and fail for a greater number."""
+    while isinstance(field, models.ForeignKey):  # the key of a child is that of its parent
+        field = field.target_field
+    return "%s::bigint" if connection.vendor == "postgresql" and isinstance(field, models.IntegerField) else "%s"
 
 
 def _update(
@@ -97,8 +118,8 @@ def _update(
     if version is not None:
         sets.append(f"{quote(str(version.column))} = {quote(str(version.column))} + 1")
         returned.append(quote(str(version.column)))
-    limit = f"{column} {'>=' if sign == '-' else '<='} %s"
-    where = " AND ".join([*(f"{quote(str(key.column))} = %s" for key in keys), limit])
+    limit = f"{column} {'>=' if sign == '-' else '<='} {_value(connection, field)}"
+    where = " AND ".join([*(f"{quote(str(key.column))} = {_value(connection, key)}" for key in keys), limit])
     returning = "" if connection.vendor == "mysql" else f" RETURNING {', '.join(returned)}"
     return f"UPDATE {table} SET {', '.join(sets)} WHERE {where}{returning}"
 

@@ -32,7 +32,8 @@ def claim(scope: str, key: str | bytes | int | UUID, *, ttl: float | None = None
     Raises OutsideAtomic outside of ``transaction.atomic()``; ValueError or TypeError for an empty key, or one that
     is not a str, bytes, int or UUID: the number 7 and the text "7" are one key.
     """
-    return bool(claim_many(scope, [key], ttl=ttl, using=using))
+    check_bounds(scope, ttl)
+    return bool(_won(caller_connection(using), [digest_for(scope, key)], scope, ttl))
 
 
 def claim_many(scope: str, keys: Iterable[Key], *, ttl: float | None = None, using: str | None = None) -> set[Key]:
@@ -46,12 +47,13 @@ def claim_many(scope: str, keys: Iterable[Key], *, ttl: float | None = None, usi
     for key in keys:
         asked.setdefault(digest_for(scope, key), key)
     connection = caller_connection(using)
-    if not asked:
-        return set()
+    return {asked[digest] for digest in _won(connection, sorted(asked), scope, ttl)} if asked else set()
+
+
+def _won(connection: BaseDatabaseWrapper, digests: list[UUID], scope: str, ttl: float | None) -> set[UUID]:
     # A failed statement may have ended the transaction (a deadlock on MariaDB): nothing more is to be written in it.
     with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
-        won = taker_for(connection)(cursor, sorted(asked), scope, ttl)
-    return {asked[digest] for digest in won}
+        return taker_for(connection)(cursor, digests, scope, ttl)
 
 
 async def aclaim(

@@ -7,7 +7,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 from django.test.utils import CaptureQueriesContext
 
-from django_dist.idempotency.sql import prepared
+from django_dist import prepared
 from django_dist.testing.faults import proxied
 from django_dist.testing.harness import Harness
 from services import needs

@@ -52,7 +52,7 @@ def postgresql_leaves_autocommit_on():
         connection.connection.autocommit = True
         yield
 
-    return patch.object(postgresql, "_own_begin", own_begin)
+    return patch.object(postgresql, "own_begin", own_begin)
 
 
 @mutant

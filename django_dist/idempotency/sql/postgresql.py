@@ -5,8 +5,6 @@ claim and COMMIT with the record: two round trips fewer, and what is sent often 
 session. All goes through Django's cursor, so debug log, execute wrappers and tracing see it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -15,10 +13,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import atomic
 
+from ...begin import is_to_begin, may_join, own_begin
 from ...exceptions import RequestInProgress
+from ...prepared import STALE, PreparedStatements
 from ..base import Answer, Claim, Record
 from .base import FOUND, TABLE, Plan, columns, stored, to_record
-from .prepared import STALE, PreparedStatements
 
 # lock. In a statement of its own before the look-up: a statement sees what was committed when it
 # began, and one that locks and looks up would miss a holder that commits in between.
@@ -54,7 +53,6 @@ BUSY: Final = (
 )
 Statement = tuple[str, list[Any]]
 BEGIN: Final[Statement] = ("BEGIN", [])
-IDLE: Final = psycopg.pq.TransactionStatus.IDLE
 COMMIT: Final[Statement] = ("COMMIT", [])
 ASYNCHRONOUS: Final[Statement] = ("SET LOCAL synchronous_commit TO off", [])
 prepared: Final = PreparedStatements(TABLE, try_lock=TRY_LOCK, look_up=LOOK_UP, count=COUNT, insert=INSERT)
@@ -67,7 +65,7 @@ class PostgreSQLPlan(Plan):
         """See Plan.claim()."""
         digest = stored(cursor.db, claim.digest)
         statements: list[Statement] = [(TRY_LOCK, [_lock(claim)]), (LOOK_UP, [digest])]
-        if joined and _joins(cursor.db) and cursor.db.connection.pgconn.transaction_status == IDLE:
+        if joined and may_join(cursor.db) and is_to_begin(cursor.db):
             free, row = _begin(cursor, statements)
         else:
             (free,), row = _send(cursor, statements)
@@ -84,7 +82,7 @@ class PostgreSQLPlan(Plan):
     def count(self, cursor: CursorWrapper, claim: Claim, *, joined: bool) -> None:
         """See Plan.count(); a crash of the server may lose the last ones, so nobody waits for its disk."""
         statements: list[Statement] = [(COUNT, [stored(cursor.db, claim.digest)])]
-        if joined and _joins(cursor.db):
+        if joined and may_join(cursor.db):
             statements += [ASYNCHRONOUS, COMMIT]
         _send(cursor, statements)
 
@@ -103,7 +101,7 @@ class PostgreSQLPlan(Plan):
         """See Plan.record()."""
         values = columns(cursor.db, claim, answer)
         statements: list[Statement] = [(INSERT, values)]
-        if joined and _joins(cursor.db):
+        if joined and may_join(cursor.db):
             statements.append(COMMIT)
         _send(cursor, statements)
 
@@ -135,7 +133,7 @@ def _begin(cursor: CursorWrapper, statements: list[Statement]) -> tuple[bool, An
     """Open the transaction with a claim; return whether the lock was free, and the row that was found."""
     session = cursor.db.connection
     escort = prepared.escort(session)
-    with _own_begin(cursor.db):
+    with own_begin(cursor.db):
         _, *rows, (free,), row = _send(cursor, [BEGIN, *((sql, []) for sql in escort), *statements])
     prepared.note(session, escort, rows)
     return free, row
@@ -147,23 +145,10 @@ def _send(cursor: CursorWrapper, statements: list[Statement]) -> list[Any]:
     Where the driver binds on the server (an option of Django's) it takes one statement at a time.
     """
     if cursor.db.features.uses_server_side_binding:
-        return [row for sql, values in statements for row in _sent(cursor, [sql], values)]
-    return _sent(cursor, [sql for sql, _ in statements], [value for _, values in statements for value in values])
-
-
-def _sent(cursor: CursorWrapper, texts: list[str], values: list[Any]) -> list[Any]:
-    forms = prepared.forms(cursor.db.connection)
-    cursor.execute("; ".join([forms.get(text, text) for text in texts]), values)
-    rows: list[Any] = [None] * len(texts)
-    results = cursor.cursor  # psycopg's own: what has arrived needs no wrapper that awaits errors
-    at = 0
-    for index, text in enumerate(texts):
-        if text.startswith("SELECT"):
-            while at < index:
-                results.nextset()
-                at += 1
-            rows[index] = results.fetchone()
-    return rows
+        return [row for sql, values in statements for row in prepared.send(cursor, [sql], values)]
+    return prepared.send(
+        cursor, [sql for sql, _ in statements], [value for _, values in statements for value in values]
+    )
 
 
 def _lives(row: Any) -> bool:
@@ -173,27 +158,6 @@ def _lives(row: Any) -> bool:
 def _lock(claim: Claim) -> int:
     """Return the lock of a digest; two digests that share one only wait for each other."""
     return int.from_bytes(claim.digest.bytes[:8], "big", signed=True)
-
-
-def _joins(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether several statements may travel together, and BEGIN needs no options."""
-    raw = connection.connection
-    plain = raw.isolation_level is None and raw.read_only is None and raw.deferrable is None
-    return plain and not connection.features.uses_server_side_binding  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _own_begin(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Keep psycopg from sending BEGIN before a statement that brings its own.
-
-    By its private field, since psycopg changes autocommit between transactions only: the view must
-    see it off, else Django opens server-side cursors WITH HOLD, which select_for_update() refuses.
-    """
-    connection.connection._autocommit = True
-    try:
-        yield
-    finally:
-        connection.connection._autocommit = False
 
 
 plan = PostgreSQLPlan()

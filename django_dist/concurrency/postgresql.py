@@ -1,0 +1,25 @@
+"""A guarded change on PostgreSQL: prepared once a session, where it is a transaction of its own.
+
+Within a transaction of the caller's nothing is prepared: it would take a savepoint for each of any number of changes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+from ..prepared import PreparedStatements
+from .running import Run, returned
+
+
+def prepared_runner(table: str, **statements: str) -> Run:
+    """See runner()."""
+    prepared = PreparedStatements(table, **statements)
+
+    def run(cursor: CursorWrapper, sql: str, values: list[Any]) -> Sequence[Any] | None:
+        if not cursor.db.connection.autocommit:
+            return returned(cursor, sql, values)
+        row: Sequence[Any] | None = prepared.row(cursor, sql, values)
+        return row
+
+    return run
