@@ -52,7 +52,7 @@ class PreparedStatements:
         self._forms = {sql: f"EXECUTE {name}({', '.join(['%s'] * sql.count('%s'))})" for sql, name in names.items()}
         self._prepare = [f"PREPARE {name} AS {_numbered(sql)}" for sql, name in names.items()]
         self._discard = [f"DEALLOCATE {name}" for name in names.values()]
-        self._ask = [f"SELECT pg_backend_pid(), pg_relation_size('{table}') >= {LARGE_BYTES}"]
+        self._ask = [f"SELECT pg_backend_pid(), pg_relation_size('{table}')"]
         self._sessions: WeakKeyDictionary[Connection, _Session] = WeakKeyDictionary()
 
     def row(self, cursor: CursorWrapper, sql: str, values: list[Any], savepoint: str = "") -> Any:
@@ -129,9 +129,9 @@ class PreparedStatements:
         """Note that ``escort`` went through with ``rows`` for answers."""
         session = self._sessions[connection]
         if escort == self._ask:
-            pid, large = rows[0]
+            pid, size_bytes = rows[0]
             session.never = pid != connection.pgconn.backend_pid
-            session.due = large and not session.never
+            session.due = size_bytes >= LARGE_BYTES and not session.never
             session.uses = session.uses and session.due
             session.calls_left = AGAIN
         elif escort:
