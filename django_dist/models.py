@@ -8,6 +8,8 @@ from django.db.models.expressions import RawSQL
 
 from .clock import StoreNow
 
+PURGE_TRIES = 20  # of a batch that others keep from its rows; they get on with each
+
 
 class DigestField(models.UUIDField):  # type: ignore[type-arg]
     """A 128-bit digest in the form of a UUID (RFC 9562, version 8): 16 bytes where the store has the type."""
@@ -23,8 +25,16 @@ class ExpiringQuerySet(models.QuerySet[Any]):
     def delete_oldest(self, batch: int) -> int:
         """Delete up to ``batch`` of these rows that are expired, oldest first, in one transaction; return how many.
 
-        Rows that another purge holds are skipped where the store can, so two at once do no harm.
+        Rows that another purge holds are skipped where the store can, so two at once do no harm; where MariaDB ends
+        a deadlock by the failure of one of them, that one tries again.
         """
+        from .concurrency import retry_on_conflict
+
+        if self._connection().in_atomic_block:
+            return self._delete_oldest(batch)
+        return retry_on_conflict(attempts=PURGE_TRIES)(self._delete_oldest)(batch)
+
+    def _delete_oldest(self, batch: int) -> int:
         connection = self._connection()
         with transaction.atomic(using=connection.alias):
             oldest = self.using(connection.alias).order_by("expires_at")

@@ -59,12 +59,12 @@ class PreparedStatements:
         """Run ``sql``, one of the statements, in one round trip; return its first row, or None.
 
         ``savepoint`` is what to call one, where a transaction is open that must outlive an error here; BEGIN
-        takes its place where the transaction has yet to begin.
+        takes its place where the transaction has yet to begin. Without it nothing is prepared in a transaction.
         """
-        if not may_join(cursor.db):
-            cursor.execute(sql, values)
-            return cursor.fetchone()
         session = cursor.db.connection
+        if not may_join(cursor.db) or not (savepoint or session.autocommit):
+            cursor.execute(sql, values)
+            return cursor.fetchone() if cursor.description else None
         escort = self.escort(session)
         if savepoint and is_to_begin(cursor.db):
             with own_begin(cursor.db):

@@ -34,6 +34,7 @@ W022 a GuardedModel has numbers that nothing can be taken from, and does not say
 W041 a browser drops cookies as long as hard_limit_bytes lets them be
 W042 nginx answers 502 for a cookie as long as budget_bytes lets it be
 W043 Django's SessionMiddleware stands before a session engine of ours
+W044 the serializer of sessions pickles
 I001 (with --deploy) a view of mode "lease" may write between its steps, and a crash repeat it
 ==== ======================================================================================
 """

@@ -51,6 +51,18 @@ def check_session_middleware() -> Found:
 
 
 @check
+def check_session_serializer() -> Found:
+    """W044: what unpickles runs whatever code its writer has put there."""
+    name = f"{settings.SESSION_SERIALIZER}"
+    if settings.SESSION_ENGINE.startswith(ENGINES) and "pickle" in name.lower():
+        yield Caution(
+            f"SESSION_SERIALIZER is {name!r}: whoever learns SECRET_KEY runs code of theirs by a session.",
+            hint="Leave it at Django's JSONSerializer, and store what JSON can hold.",
+            id="django_dist.W044",
+        )
+
+
+@check
 def check_session_cache() -> Found:
     """E043: whether the alias of CACHES is one whose Redis can be used."""
     if settings.SESSION_ENGINE != REDIS:

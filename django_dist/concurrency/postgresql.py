@@ -9,7 +9,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 
 from ..prepared import PreparedStatements
-from .running import Run, returned
+from .running import Run
 
 
 def prepared_runner(table: str, **statements: str) -> Run:
@@ -17,8 +17,6 @@ def prepared_runner(table: str, **statements: str) -> Run:
     prepared = PreparedStatements(table, **statements)
 
     def run(cursor: CursorWrapper, sql: str, values: list[Any]) -> Sequence[Any] | None:
-        if not cursor.db.connection.autocommit:
-            return returned(cursor, sql, values)
         row: Sequence[Any] | None = prepared.row(cursor, sql, values)
         return row
 

@@ -3,7 +3,7 @@
 Not safe against who writes to that table and has SECRET_KEY.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -18,7 +18,6 @@ from django.db import (
     router,
     transaction,
 )
-from django.db.backends.utils import CursorWrapper
 from django.db.models import DurationField, ExpressionWrapper, F
 
 from ..clock import StoreNow
@@ -32,11 +31,12 @@ from .device import Device
 from .options import options
 from .place import Listed, Row, SessionPlace, Stored
 from .sealing import unseal
-from .sql import Statements
+from .sql import TABLE, Statements
 from .store import MOST_TRIES, DistSession
 
 Result = TypeVar("Result")
 statements = cache(Statements)
+LOST: Final = (OperationalError, InterfaceError, InternalError)
 SLOTS: Final = 256  # so few that nobody sees from them who has logged in, and logins seldom wait for others'
 
 
@@ -62,9 +62,7 @@ class DatabaseSessions(SessionPlace):
         return self._read(self.database, "read_newest", digest)
 
     def _read(self, alias: str, name: str, digest: UUID) -> Stored | None:
-        with self._cursor(alias) as cursor:
-            cursor.execute(getattr(statements(cursor.db.vendor), name), [as_parameter(cursor.db, digest)])
-            row = cursor.fetchone()
+        row, _ = self._run(alias, name, [digest])
         return None if row is None else Stored(row[0], bytes(row[1]), float(row[2]), float(row[3]))
 
     def insert(self, digest: UUID, row: Row) -> bool:
@@ -165,28 +163,33 @@ class DatabaseSessions(SessionPlace):
 
     def _others(self, user: str, digest: UUID) -> list[UUID]:
         """Return what else ``user`` has, the oldest first."""
-        with self._cursor(self.database) as cursor:
+        with self._told(self.database), connections[self.database].cursor() as cursor:
             cursor.execute(statements(cursor.db.vendor).others, [user, as_parameter(cursor.db, digest)])
             return [row[0] if isinstance(row[0], UUID) else UUID(row[0]) for row in cursor.fetchall()]
 
     def _write(self, name: str, *values: Any) -> int:
-        with self._cursor(self.database) as cursor:
-            parameters = [as_parameter(cursor.db, v) if isinstance(v, UUID) else v for v in values]
-            cursor.execute(getattr(statements(cursor.db.vendor), name), parameters)
-            count: int = cursor.rowcount
-        return count
+        return self._run(self.database, name, values)[1]
 
-    @contextmanager
-    def _cursor(self, alias: str) -> Iterator[CursorWrapper]:
-        with self._told(alias), connections[alias].cursor() as cursor:
-            yield cursor
+    def _run(self, alias: str, name: str, values: Sequence[Any]) -> tuple[Any, int]:
+        """Send the statement ``name``; return its first row, or None, and the number of rows."""
+        connection = connections[alias]
+        parameters = [as_parameter(connection, v) if isinstance(v, UUID) else v for v in values]
+        sql = getattr(statements(connection.vendor), name)
+        try:
+            with connection.cursor() as cursor:
+                if connection.vendor == "postgresql":  # what each request sends is prepared
+                    return _prepared().row(cursor, sql, parameters), cursor.rowcount
+                cursor.execute(sql, parameters)
+                return cursor.fetchone() if cursor.description else None, cursor.rowcount
+        except LOST as error:
+            raise _unavailable(alias, error) from error
 
     @contextmanager
     def _told(self, alias: str) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, InternalError) as error:
-            raise SessionStoreUnavailable(f"database {alias!r} did not answer for a session: {error}") from error
+        except LOST as error:
+            raise _unavailable(alias, error) from error
 
     @property
     def alias(self) -> str:
@@ -202,6 +205,18 @@ class DatabaseSessions(SessionPlace):
         """See SessionPlace.purge()."""
         removed: int = StoredSession.objects.using(self.database).expired().delete_oldest(batch)
         return removed
+
+
+def _unavailable(alias: str, error: Exception) -> SessionStoreUnavailable:
+    return SessionStoreUnavailable(f"database {alias!r} did not answer for a session: {error}")
+
+
+@cache
+def _prepared() -> Any:
+    from ..prepared import PreparedStatements  # the one module here that needs psycopg
+
+    sql = statements("postgresql")
+    return PreparedStatements(TABLE, read=sql.read, insert=sql.insert, update=sql.update, touch=sql.touch)
 
 
 class SessionStore(DistSession):

@@ -140,18 +140,11 @@ class PreparedTests(ConcurrencyHarness, TransactionTestCase):
 
 @mutant("test_transaction_of_the_caller_executes_nothing_that_may_be_gone")
 def executes_within_a_transaction():
-    made = postgresql.prepared_runner
+    class Blind(prepared.PreparedStatements):
+        def row(self, cursor, sql, values, savepoint=""):
+            return self._row(cursor, sql, values, self.escort(cursor.db.connection))
 
-    def runner(table, **named):
-        run = made(table, **named)
-
-        def blind(cursor, sql, values):
-            with patch.object(type(cursor.db.connection), "autocommit", True):
-                return run(cursor, sql, values)
-
-        return blind
-
-    return patch.object(postgresql, "prepared_runner", runner)
+    return patch.object(postgresql, "PreparedStatements", Blind)
 
 
 @mutant("test_session_that_was_reset_goes_on_without")

@@ -40,7 +40,7 @@ class SessionCheckTests(ChecksCase):
         sessions = {"default": {"OPTIONS": options or {}}}
         settings.setdefault("MIDDLEWARE", ["django_dist.sessions.SessionMiddleware"])
         with override_settings(SESSION_ENGINE=engine, DIST_SESSIONS=sessions, **settings):
-            names = ("E042", "E043", "E044", "W043")
+            names = ("E042", "E043", "E044", "W043", "W044")
             return {message.id for message in self.found()} & {f"django_dist.{name}" for name in names}
 
     def test_option_that_is_not_there_is_an_error(self):
@@ -64,6 +64,12 @@ class SessionCheckTests(ChecksCase):
             ("django.contrib.sessions.backends.db", djangos, set()),
         ):
             self.assertEqual(self.ids(engine, MIDDLEWARE=middleware), told)
+
+    def test_serializer_that_pickles_is_told(self):
+        pickles = {"SESSION_SERIALIZER": "django_redis.serializers.pickle.PickleSerializer"}
+        self.assertEqual(self.ids("django_dist.sessions.database", **pickles), {"django_dist.W044"})
+        self.assertEqual(self.ids("django.contrib.sessions.backends.db", **pickles), set())
+        self.assertEqual(self.ids("django_dist.sessions.database"), set())
 
     def test_cache_that_is_no_redis_of_django_redis_is_an_error(self):
         engine = "django_dist.sessions.redis"
