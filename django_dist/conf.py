@@ -9,7 +9,7 @@ from django.core.signals import setting_changed
 
 DEFAULTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "DIST_IDEMPOTENCY": {"default": {"BACKEND": "django_dist.idempotency.database.DatabaseRequests"}},
-    "DIST_LOCKS": {"default": {"BACKEND": "django_dist.locks.memory.MemoryLocks"}},
+    "DIST_LOCKS": {"default": {"BACKEND": "django_dist.locks.database.DatabaseLocks"}},
     "DIST_SESSIONS": {"default": {}},
 }
 

@@ -198,3 +198,22 @@ class SessionLatch(models.Model):
 
     def __str__(self) -> str:
         return str(self.slot)
+
+
+class StoredLock(models.Model):
+    """One lock, by its name: who has it and until when, and the fence of its last grant, which never goes back."""
+
+    digest = DigestField(primary_key=True, editable=False)
+    name = models.BinaryField(editable=False)  # in UTF-8, for people: databases differ in what text they take
+    owner = models.CharField(max_length=200, null=True, editable=False)  # None: nobody
+    fence = models.BigIntegerField(editable=False)
+    taken_at = models.DateTimeField(editable=False)
+    # No index: an update of a column without one costs PostgreSQL half as much.
+    expires_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        db_table = "django_dist_lock"
+        verbose_name = "lock"
+
+    def __str__(self) -> str:
+        return bytes(self.name).decode()

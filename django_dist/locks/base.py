@@ -140,21 +140,21 @@ class LockBackend(ABC):
 
     async def atry_acquire(self, name: str, owner: str, ttl: float) -> Tried:
         """See try_acquire()."""
-        return await self._aside(self.try_acquire, name, owner, ttl)
+        return await self._threaded(self.try_acquire, name, owner, ttl)
 
     async def arelease(self, name: str, owner: str, fence: int | None) -> bool:
         """See release()."""
-        return await self._aside(self.release, name, owner, fence)
+        return await self._threaded(self.release, name, owner, fence)
 
     async def aextend(self, name: str, owner: str, fence: int, ttl: float) -> bool:
         """See extend()."""
-        return await self._aside(self.extend, name, owner, fence, ttl)
+        return await self._threaded(self.extend, name, owner, fence, ttl)
 
     async def acheck(self, name: str, owner: str, fence: int) -> bool:
         """See check()."""
-        return await self._aside(self.check, name, owner, fence)
+        return await self._threaded(self.check, name, owner, fence)
 
-    def _aside(
+    def _threaded(
         self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Awaitable[Result]:
         return sync_to_async(call, thread_sensitive=self.thread_sensitive)(*args, **kwargs)

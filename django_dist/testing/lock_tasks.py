@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from unittest.mock import patch
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 
 from ..exceptions import LockLost, LockTimeout
 from ..locks import acquire_all, locked
@@ -172,12 +172,12 @@ class Tasks(LockHarness):
         async def work() -> None:
             with self.assertRaises(LockLost):
                 async with self.lock() as lease:
-                    self.assertTrue(self.locks.break_lock("a"))
+                    self.assertTrue(await sync_to_async(self.locks.break_lock)("a"))
                     with self.assertRaises(LockLost):
                         await lease.acheck()
             with self.assertRaises(LockLost):
                 async with self.lock() as lease:
-                    self.assertTrue(self.locks.break_lock("a"))
+                    self.assertTrue(await sync_to_async(self.locks.break_lock)("a"))
                     with self.assertRaises(LockLost):
                         await lease.aextend()
 
