@@ -105,8 +105,10 @@ class SessionStore(DistSession):
         except ValueError:
             log.warning("Session data corrupted: it is not what SESSION_SERIALIZER writes")
             return None
-        written = datetime.fromtimestamp(content.written_at, tz=timezone.utc)
-        age = self.get_expiry_age(expiry=data.get("_session_expiry"), modification=written)
+        age: float = self.get_session_cookie_age()
+        if (expiry := data.get("_session_expiry")) is not None:
+            written = datetime.fromtimestamp(content.written_at, tz=timezone.utc)
+            age = self.get_expiry_age(expiry=expiry, modification=written)
         if idle >= age or (limit is not None and lived >= limit):
             return None
         self._loaded = Loaded(0, float(idle), float(lived), content.text, user_of(data))

@@ -1,10 +1,13 @@
 """A session that knows what its request has changed, inside of lists and dicts, too."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.contrib.sessions.backends.base import SessionBase
 
 from .changes import Changes, Data, number
+
+#: What cannot be changed within.
+PLAIN: Final = (str, int, float, bool, type(None))
 
 
 class Loaded(NamedTuple):
@@ -23,7 +26,7 @@ class TrackedSession(SessionBase):
     _session_cache: Data  # there once it was looked into; see SessionBase
 
     def __init__(self, session_key: str | None = None) -> None:
-        self._changed = False
+        self._changed = self._lent = False
         super().__init__(session_key)
         self._loaded: Loaded | None = None
         self._added: dict[str, float] = {}
@@ -38,12 +41,58 @@ class TrackedSession(SessionBase):
         self._changed = value
 
     def _is_changed_within(self) -> bool:
-        if self._loaded is None or not hasattr(self, "_session_cache"):
+        if self._loaded is None or not self._lent:
             return False
         try:
             return self._text(self._session_cache) != self._loaded.text
         except (TypeError, ValueError):
             return True  # save() says why
+
+    # -- what is lent: a list or dict that a view may change within --
+
+    def _told(self, value: Any) -> Any:
+        self._lent = self._lent or not isinstance(value, PLAIN)
+        return value
+
+    def __getitem__(self, key: str) -> Any:
+        """See SessionBase, and so with the others."""
+        return self._told(super().__getitem__(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key``."""
+        return self._told(super().get(key, default))
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """See get()."""
+        return self._told(await super().aget(key, default))
+
+    def setdefault(self, key: str, value: Any = None) -> Any:
+        """Return the value of ``key``; that is ``value`` where it had none."""
+        return self._told(super().setdefault(key, value))
+
+    async def asetdefault(self, key: str, value: Any) -> Any:
+        """See setdefault()."""
+        return self._told(await super().asetdefault(key, value))
+
+    def values(self) -> Any:
+        """Return all values."""
+        self._lent = True
+        return super().values()
+
+    async def avalues(self) -> Any:
+        """See values()."""
+        self._lent = True
+        return await super().avalues()
+
+    def items(self) -> Any:
+        """Return all keys with their values."""
+        self._lent = True
+        return super().items()
+
+    async def aitems(self) -> Any:
+        """See items()."""
+        self._lent = True
+        return await super().aitems()
 
     def increment(self, key: str, by: float = 1) -> float:
         """Add ``by`` to ``session[key]``, which is 0 where it is not there; return what this request sees.

@@ -137,6 +137,7 @@ class Handlers(DedupeHarness):
 
             def begun(message: str, work: Any = work) -> Any:
                 made.append(work(message))
+                self.addCleanup(made[-1].close)
                 return made[-1]
 
             with self.assertRaisesRegex(HandlerUndone, "after its transaction"):

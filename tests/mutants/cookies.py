@@ -1,5 +1,6 @@
 """Faults of the cookie engine, each with the tests of sessions/test_cookie.py that must fail under it."""
 
+import hashlib
 import zlib
 from unittest.mock import patch
 
@@ -94,7 +95,12 @@ def own_expiry_is_not_looked_at():
 
 @mutant("test_session_ends_after_its_age_and_a_touch_puts_that_off")
 def no_session_ends():
-    return patch.object(SessionStore, "get_expiry_age", lambda self, **_: 10**9)
+    return patch.object(SessionStore, "get_session_cookie_age", lambda self: 10**9)
+
+
+@mutant("test_signature_is_that_of_djangos_signing")
+def signature_is_of_our_own_making():
+    return patch.object(cookie_form, "_signing_key", lambda secret, salt: hashlib.sha256(salt.encode()).digest())
 
 
 @mutant("test_session_ends_after_its_age_and_a_touch_puts_that_off")

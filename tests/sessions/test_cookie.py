@@ -101,12 +101,18 @@ class FormTests(SimpleTestCase):
             self.assert_nothing(value, told=True)
         self.assert_nothing(Signer().sign(value.rpartition(":")[0]), told=True)
 
+    def test_signature_is_that_of_djangos_signing(self):
+        value = saved(a=1)
+        signer = Signer(salt=f"django_dist.sessions.cookie:{cookie_form.settings.SESSION_COOKIE_NAME}")
+        self.assertEqual(signer.sign(signer.unsign(value)), value)
+
     def test_bomb_is_an_empty_session(self):
         bomb = base64.urlsafe_b64encode(zlib.compress(b"0 0 \n" + b"0" * 2**24)).decode().rstrip("=")
-        value = cookie_form._signer("bomb" * 20, cookie_form._salt()).sign("." + bomb[:100])
+        signer = Signer(key="bomb" * 20, salt=cookie_form._salt(), fallback_keys=[])
+        value = signer.sign("." + bomb[:100])
         with override_settings(SECRET_KEY="bomb" * 20):
             self.assertEqual(found(value), {})
-            self.assertEqual(found(cookie_form._signer("bomb" * 20, cookie_form._salt()).sign("." + bomb)), {})
+            self.assertEqual(found(signer.sign("." + bomb)), {})
         self.assertLess(len(cookie_form._inflated(zlib.compress(b"0" * 2**24))), 1)
 
     def test_encrypted_cookie_shows_nothing_and_is_read_either_way(self):
