@@ -19,6 +19,9 @@ request_refused: Final = Signal()
 #: A session was too large for its cookie and was not kept (on_overflow="refuse"); ``error``, a CookieTooLarge.
 session_cookie_refused: Final = Signal()
 
+#: A copy of sessions was found to fail, or to answer again: ``replica``, ``is_up``; once for each change and process.
+session_replica_changed: Final = Signal()
+
 #: A lock was acquired: ``name``, ``fence``, and the seconds that were ``waited``; the sender is the store's class.
 lock_acquired: Final = Signal()
 #: A lock was released: ``name``, ``fence``, and how many seconds it was ``held``.

@@ -15,8 +15,10 @@ from .base import Report, advice, median_ms, unanswered, wrong
 from .common import waiting
 from .policies import FAULTS
 
+MANY: Final = 1000
 SETTING: Final = "SESSION_ENGINE"
 ENGINES: Final = "django_dist.sessions."
+REPLICATED: Final = "django_dist.sessions.replicated"
 
 
 def examine_sessions() -> list[Report]:
@@ -28,6 +30,8 @@ def examine_sessions() -> list[Report]:
         place = import_module(settings.SESSION_ENGINE).SessionStore().place
         if isinstance(place, DatabaseSessions):
             _database(report, place)
+        elif settings.SESSION_ENGINE == REPLICATED:
+            _replicas(report)
         elif place is not None:
             _redis(report, place)
         else:
@@ -58,6 +62,38 @@ def _database(report: Report, place: DatabaseSessions) -> None:
         report.findings.extend(waiting(StoredSession.objects.using(place.database).expired()))
     except (DatabaseError, SessionStoreUnavailable) as error:
         report.findings.append(unanswered(error, "start it, or correct its address and password"))
+
+
+def _replicas(report: Report) -> None:
+    from ..sessions.replicated import replicas, waiting_for
+
+    report.database = ", ".join(each.name for each in replicas())
+    for replica in replicas():
+        try:
+            replica.look()
+        except SessionStoreUnavailable as error:
+            report.findings.append(unanswered(error, "start it, or correct its address; the others serve meanwhile"))
+    report.server = ", ".join(each.name for each in replicas() if each.is_up) or "none answers"
+    for replica in replicas():
+        if number := waiting_for(replica):
+            text = f"{number} or more sessions" if number >= MANY else f"{number} sessions"
+            mend = "run: manage.py dist_doctor --repair sessions, or leave it to the next requests"
+            report.findings.append(advice(f"{text} changed while replica {replica.name!r} was away", mend))
+
+
+def repair_sessions() -> int:
+    """Give each replica what the others remember for it; return how much there was. Raises SessionStoreUnavailable."""
+    if settings.SESSION_ENGINE != REPLICATED:
+        return 0
+    from ..sessions.replicated import hand_over, replicas
+
+    for replica in replicas():
+        replica.look()
+    total = 0
+    for replica in replicas():
+        while number := hand_over(replica):
+            total += number
+    return total
 
 
 def _redis(report: Report, place: object) -> None:

@@ -29,7 +29,7 @@ from ..idempotency.sql.base import stored as as_parameter
 from ..models import StoredSession
 from .device import Device
 from .options import options
-from .place import Listed, Row, SessionPlace, Stored
+from .place import Listed, ReplicaPlace, Row, Stored, Whole
 from .sealing import unseal
 from .sql import TABLE, Statements
 from .store import MOST_TRIES, DistSession
@@ -40,13 +40,16 @@ LOST: Final = (OperationalError, InterfaceError, InternalError)
 SLOTS: Final = 256  # so few that nobody sees from them who has logged in, and logins seldom wait for others'
 
 
-class DatabaseSessions(SessionPlace):
+class DatabaseSessions(ReplicaPlace):
     """Sessions as rows; each write is one conditional statement, which commits by itself outside of a transaction."""
+
+    def __init__(self, database: str | None = None) -> None:
+        self._database = database  # an alias of DATABASES; None is that of the options
 
     @property
     def database(self) -> str:
         """The alias of the database that is written to."""
-        return options().database or router.db_for_write(StoredSession)
+        return self._database or options().database or router.db_for_write(StoredSession)
 
     def read(self, digest: UUID) -> Stored | None:
         """See SessionPlace.read(). What a replica does not have yet, or cannot say, is asked of the primary."""
@@ -114,6 +117,37 @@ class DatabaseSessions(SessionPlace):
                 return self._write("delete_others", user, but or UUID(int=0))
 
         return self._without_deadlock(deleted)
+
+    # -- as one of several --
+
+    def put(self, digest: UUID, version: int, row: Row) -> bool:
+        """See ReplicaPlace.put(). Another store may put its copy between the statements, hence the second try."""
+        rest = (row.user, -row.lived, row.ttl, *row.device)
+        over = (version, row.data, *rest, digest, version, version, row.data, row.data, row.ttl)
+        tries = [("put_over", over), ("put_new", (digest, version, row.data, *rest)), ("put_over", over)]
+        for name, values in tries[1 if version == 1 else 0 :]:
+            with suppress(IntegrityError):
+                if self._write(name, *values) == 1:
+                    return True
+        return False
+
+    def whole(self, digest: UUID) -> Whole | None:
+        """See ReplicaPlace.whole()."""
+        row, _ = self._run(self.database, "whole", [digest])
+        if row is None:
+            return None
+        version, data, user, left, lived, ip, agent = row
+        return Whole(version, Row(bytes(data), user, float(left), float(lived), device=Device(ip, agent)))
+
+    def noted(self, user: str, most: int) -> list[tuple[UUID, bytes]]:
+        """See ReplicaPlace.noted()."""
+        with self._told(self.database), connections[self.database].cursor() as cursor:
+            cursor.execute(statements(cursor.db.vendor).noted, [user, most])
+            return [(d if isinstance(d, UUID) else UUID(d), bytes(data)) for d, data in cursor.fetchall()]
+
+    def epoch(self) -> str:
+        """See ReplicaPlace.epoch(): a database forgets nothing that it has committed."""
+        return ""
 
     # -- how many a user may have --
 

@@ -50,6 +50,13 @@ class Options:
     revocation_ttl: float = 0.0
     #: The engine on the server that "spill" and ``revocation`` use.
     server_engine: str = "django_dist.sessions.database"
+    #: Of the engine "replicated": where copies lie, in the order in which they are read: "redis" or "database", with
+    #: ":" and an alias of CACHES or DATABASES where it is not the one above.
+    replicas: tuple[str, ...] = ("redis", "database")
+    #: How many of them must have a write: a number, or "all".
+    write_quorum: int | str = 1
+    #: How often, in seconds, a process looks whether a replica has missed something, and a failed one is tried again.
+    suspicion_ttl: float = 2.0
     #: How many live sessions a user may have; None is any number. One more: "end_oldest" login, or "refuse" it.
     max_per_user: int | None = None
     on_max: str = "end_oldest"
@@ -68,6 +75,7 @@ class Options:
             raise InvalidBackend(f"{WHERE}: max_per_user={most!r} must be a number of sessions, at least 1")
         for name, least in (
             ("touch_every", 0),
+            ("suspicion_ttl", 0),
             ("max_age", 1),
             ("revocation_ttl", 0),
             ("budget_bytes", 100),
@@ -77,7 +85,19 @@ class Options:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
                 raise InvalidBackend(f"{WHERE}: {name}={value!r} must be a number, at least {least}")
 
+        self._check_replicas()
         self._check_former()
+
+    def _check_replicas(self) -> None:
+        kinds = [name.partition(":")[0] for name in self.replicas]
+        if isinstance(self.replicas, str) or len(set(self.replicas)) < 2 or not set(kinds) <= {"redis", "database"}:
+            raise InvalidBackend(
+                f"{WHERE}: replicas={self.replicas!r} must name two or more stores, each 'redis' or 'database', with "
+                "':' and an alias where there are two of a kind"
+            )
+        quorum = self.write_quorum
+        if quorum != "all" and (isinstance(quorum, (bool, str)) or not 1 <= quorum <= len(self.replicas)):
+            raise InvalidBackend(f"{WHERE}: write_quorum={quorum!r} must be 'all', or 1 to {len(self.replicas)}")
 
     def _check_former(self) -> None:
         if self.read_from is None:

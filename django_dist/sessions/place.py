@@ -42,6 +42,13 @@ class Listed(NamedTuple):
     device: Device
 
 
+class Whole(NamedTuple):
+    """A session as it is copied from one store to another."""
+
+    version: int
+    row: Row  # its ttl is what is left
+
+
 class SessionPlace(ABC):
     """One store. Every method raises SessionStoreUnavailable where it does not answer; its clock alone counts."""
 
@@ -140,3 +147,26 @@ class SessionPlace(ABC):
     async def adelete_former(self, value: str) -> None:
         """See delete_former()."""
         await former_engine.adelete_former(value)
+
+
+class ReplicaPlace(SessionPlace):
+    """A store that copies of sessions may lie in; see replicated.py."""
+
+    @abstractmethod
+    def put(self, digest: UUID, version: int, row: Row) -> bool:
+        """Store ``row`` as ``version``; return False, and change nothing, where what stands is newer.
+
+        Of one version the greater data counts, byte by byte, so that two stores agree whoever came first.
+        """
+
+    @abstractmethod
+    def whole(self, digest: UUID) -> Whole | None:
+        """Return all of what stands under ``digest``."""
+
+    @abstractmethod
+    def noted(self, user: str, most: int) -> list[tuple[UUID, bytes]]:
+        """Return digest and data of up to ``most`` that are kept under the name of ``user``."""
+
+    @abstractmethod
+    def epoch(self) -> str:
+        """Return what changes where the store may have forgotten something: by a restart, or another server."""

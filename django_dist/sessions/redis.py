@@ -15,7 +15,7 @@ from ..exceptions import SessionStoreUnavailable
 from . import redis_calls as calls
 from .device import Device
 from .options import options
-from .place import Listed, Row, SessionPlace, Stored
+from .place import Listed, ReplicaPlace, Row, Stored, Whole
 from .redis_calls import Call
 from .store import DistSession
 
@@ -29,87 +29,116 @@ except ImportError as error:
 Answer = TypeVar("Answer")
 
 
-class RedisSessions(SessionPlace):
+class RedisSessions(ReplicaPlace):
     """Sessions as hashes that expire by themselves; one script a call, sent to the primary alone."""
+
+    def __init__(self, connection: str | None = None) -> None:
+        self._connection = connection  # an alias of CACHES; None is that of the options
+
+    def _run(self, call: Call[Answer]) -> Answer:
+        return _run(call, self._connection)
+
+    async def _arun(self, call: Call[Answer]) -> Answer:
+        return await _arun(call, self._connection)
 
     def read(self, digest: UUID) -> Stored | None:
         """See SessionPlace.read(); never from a copy."""
-        return _run(calls.read(digest))
+        return self._run(calls.read(digest))
 
     read_newest = read
 
     def insert(self, digest: UUID, row: Row) -> bool:
         """See SessionPlace.insert()."""
-        return _run(calls.insert(digest, row))
+        return self._run(calls.insert(digest, row))
 
     def update(self, digest: UUID, version: int, row: Row) -> bool:
         """See SessionPlace.update()."""
-        return _run(calls.update(digest, version, row))
+        return self._run(calls.update(digest, version, row))
 
     def rename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
         """See SessionPlace.rename()."""
-        return _run(calls.rename(digest, version, row, new))
+        return self._run(calls.rename(digest, version, row, new))
 
     def touch(self, digest: UUID, ttl: float, device: Device) -> None:
         """See SessionPlace.touch()."""
-        _run(calls.touch(digest, ttl, device))
+        self._run(calls.touch(digest, ttl, device))
 
     def delete(self, digest: UUID, user: str | None = None) -> bool:
         """See SessionPlace.delete()."""
-        return _run(calls.delete(digest, user))
+        return self._run(calls.delete(digest, user))
 
     def listed(self, user: str) -> list[Listed]:
         """See SessionPlace.listed()."""
-        return _run(calls.listed(user))
+        return self._run(calls.listed(user))
 
     def delete_all(self, user: str, but: UUID | None) -> int:
         """See SessionPlace.delete_all()."""
-        return _run(calls.delete_all(user, but))
+        return self._run(calls.delete_all(user, but))
 
     def purge(self, batch: int) -> int:
         """Return 0: what is over is gone by itself."""
         return 0
 
+    # -- as one of several --
+
+    def put(self, digest: UUID, version: int, row: Row) -> bool:
+        """See ReplicaPlace.put()."""
+        return self._run(calls.put(digest, version, row))
+
+    def whole(self, digest: UUID) -> Whole | None:
+        """See ReplicaPlace.whole()."""
+        return self._run(calls.whole(digest))
+
+    def noted(self, user: str, most: int) -> list[tuple[UUID, bytes]]:
+        """See ReplicaPlace.noted()."""
+        return self._run(calls.noted(user, most))
+
+    def epoch(self) -> str:
+        """See ReplicaPlace.epoch(): what a server calls itself, anew with each start."""
+        with _told(self._connection) as connection:
+            told = client_of(connection).execute_command("INFO", "server")
+        return str(told["run_id"])
+
     # -- in asyncio --
 
     async def aread(self, digest: UUID) -> Stored | None:
         """See SessionPlace.aread()."""
-        return await _arun(calls.read(digest))
+        return await self._arun(calls.read(digest))
 
     aread_newest = aread
 
     async def ainsert(self, digest: UUID, row: Row) -> bool:
         """See SessionPlace.ainsert()."""
-        return await _arun(calls.insert(digest, row))
+        return await self._arun(calls.insert(digest, row))
 
     async def aupdate(self, digest: UUID, version: int, row: Row) -> bool:
         """See SessionPlace.aupdate()."""
-        return await _arun(calls.update(digest, version, row))
+        return await self._arun(calls.update(digest, version, row))
 
     async def arename(self, digest: UUID, version: int, row: Row, new: UUID) -> bool:
         """See SessionPlace.arename()."""
-        return await _arun(calls.rename(digest, version, row, new))
+        return await self._arun(calls.rename(digest, version, row, new))
 
     async def atouch(self, digest: UUID, ttl: float, device: Device) -> None:
         """See SessionPlace.atouch()."""
-        await _arun(calls.touch(digest, ttl, device))
+        await self._arun(calls.touch(digest, ttl, device))
 
     async def adelete(self, digest: UUID, user: str | None = None) -> bool:
         """See SessionPlace.adelete()."""
-        return await _arun(calls.delete(digest, user))
+        return await self._arun(calls.delete(digest, user))
 
     async def alisted(self, user: str) -> list[Listed]:
         """See SessionPlace.alisted()."""
-        return await _arun(calls.listed(user))
+        return await self._arun(calls.listed(user))
 
     async def adelete_all(self, user: str, but: UUID | None) -> int:
         """See SessionPlace.adelete_all()."""
-        return await _arun(calls.delete_all(user, but))
+        return await self._arun(calls.delete_all(user, but))
 
 
-def _run(call: Call[Answer]) -> Answer:
-    with _told() as connection:
-        client = client_of(connection)
+def _run(call: Call[Answer], connection: str | None) -> Answer:
+    with _told(connection) as alias:
+        client = client_of(alias)
         # NEVER_DECODE: an answer is bytes, whatever decode_responses of the alias says.
         try:
             answer = client.execute_command("EVALSHA", call.script.sha, *call.given, NEVER_DECODE=True)
@@ -118,10 +147,10 @@ def _run(call: Call[Answer]) -> Answer:
     return call.meaning(answer)
 
 
-async def _arun(call: Call[Answer]) -> Answer:
-    with _told() as connection:
-        if (client := await aclient_of(connection)) is None:
-            return await sync_to_async(_run)(call)
+async def _arun(call: Call[Answer], connection: str | None) -> Answer:
+    with _told(connection) as alias:
+        if (client := await aclient_of(alias)) is None:
+            return await sync_to_async(_run)(call, connection)
         try:
             answer = await client.execute_command("EVALSHA", call.script.sha, *call.given)
         except NoScriptError:
@@ -130,8 +159,8 @@ async def _arun(call: Call[Answer]) -> Answer:
 
 
 @contextmanager
-def _told() -> Iterator[str]:
-    connection = options().connection
+def _told(named: str | None) -> Iterator[str]:
+    connection = named or options().connection
     try:
         yield connection
     except RedisError as error:

@@ -14,8 +14,8 @@ from ..exceptions import SessionLimitReached
 from ..idempotency.redis_scripts import Script
 from .device import Device
 from .options import options
-from .place import Listed, Row, Stored
-from .redis_scripts import DELETE, DELETE_ALL, INSERT, LIST, READ, RENAME, TOUCH, UPDATE
+from .place import Listed, Row, Stored, Whole
+from .redis_scripts import DELETE, DELETE_ALL, INSERT, LIST, NOTED, PUT, READ, RENAME, TOUCH, UPDATE, WHOLE
 
 Answer = TypeVar("Answer")
 
@@ -73,6 +73,37 @@ def listed(user: str) -> Call[list[Listed]]:
 def delete_all(user: str, but: UUID | None) -> Call[int]:
     """End a user's sessions."""
     return Call(DELETE_ALL, [_index(user)], [options().prefix.encode(), but.hex.encode() if but else b""], int)
+
+
+def put(digest: UUID, version: int, row: Row) -> Call[bool]:
+    """Store a copy."""
+    user, writer = (row.user or "").encode(), secrets.token_bytes(8)
+    values: list[bytes | int] = [row.data, user, writer, _ms(row.ttl), version, _ms(row.lived)]
+    return Call(PUT, [_key(digest)], [*values, *_fields(row.device)], bool)
+
+
+def whole(digest: UUID) -> Call[Whole | None]:
+    """Read what is to be copied."""
+    return Call(WHOLE, [_key(digest)], (), _whole)
+
+
+def noted(user: str, most: int) -> Call[list[tuple[UUID, bytes]]]:
+    """Read what is kept under a name."""
+    return Call(
+        NOTED,
+        [_index(user)],
+        [options().prefix.encode(), most],
+        lambda found: [(UUID(a.decode()), b) for a, b in found],
+    )
+
+
+def _whole(found: Any) -> Whole | None:
+    if not found:
+        return None
+    version, data, user, lived, ttl, ip, agent = found
+    device = Device(*(None if each is None else each.decode() for each in (ip, agent)))
+    row = Row(data, user.decode() or None, int(ttl) / 1000, int(lived) / 1000, device=device)
+    return Whole(int(version), row)
 
 
 def _key(digest: UUID) -> bytes:

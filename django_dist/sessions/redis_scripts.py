@@ -129,6 +129,54 @@ list(ARGV[2], KEYS[2], ARGV[4])
 return 1
 """)
 
+# data, user, writer, ttl, version, milliseconds lived, pairs of the device. Bytes are compared one by one, for Lua
+# compares by the language of the server.
+PUT: Final = Script(f"""
+local function greater(one, other)
+  for place = 1, math.min(#one, #other) do
+    local a, b = string.byte(one, place), string.byte(other, place)
+    if a ~= b then
+      return a > b
+    end
+  end
+  return #one > #other
+end
+local had = redis.call('HMGET', KEYS[1], 'v', 'd', 'u')
+if had[1] then
+  local stands, comes = tonumber(had[1]), tonumber(ARGV[5])
+  local longer = had[2] == ARGV[1] and redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4])
+  if stands > comes or (stands == comes and not greater(ARGV[1], had[2]) and not longer) then
+    return 0
+  end
+end
+{NOW}{INDEX}
+unlist(had[3], KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'v', ARGV[5], 'd', ARGV[1], 'u', ARGV[2], 'w', ARGV[3], 's', now, 'c', now - ARGV[6],
+  unpack(ARGV, 7))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+list(ARGV[2], KEYS[1], ARGV[4])
+return 1
+""")
+
+WHOLE: Final = Script(f"""
+local row = redis.call('HMGET', KEYS[1], 'v', 'd', 'u', 'c', 'i', 'a')
+if not row[1] then
+  return false
+end
+{NOW}
+return {{row[1], row[2], row[3], tostring(now - row[4]), tostring(redis.call('PTTL', KEYS[1])), row[5], row[6]}}
+""")
+
+# The key is the index; prefix, how many at the most
+NOTED: Final = Script("""
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
+  table.insert(found, {member, redis.call('HGET', ARGV[1] .. member, 'd') or ''})
+end
+return found
+""")
+
 # ttl, pairs of the device
 TOUCH: Final = Script(f"""
 local user = redis.call('HGET', KEYS[1], 'u')

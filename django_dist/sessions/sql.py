@@ -15,6 +15,7 @@ class Clock(NamedTuple):
     ahead: str
     idle: str  # seconds since seen_at
     lived: str  # seconds since created_at
+    left: str  # seconds until expires_at
     newest: str = ""  # at the end of a SELECT that must not see a snapshot of its transaction
     unless_taken: str = "ON CONFLICT (digest) DO NOTHING"  # an error would end a transaction of the view's
     held: str = "ON CONFLICT (slot) DO UPDATE SET slot = excluded.slot"
@@ -28,12 +29,14 @@ CLOCKS: Final = {
         "clock_timestamp() + make_interval(secs => %s)",
         "EXTRACT(EPOCH FROM clock_timestamp() - seen_at)::float8",
         "EXTRACT(EPOCH FROM clock_timestamp() - created_at)::float8",
+        "EXTRACT(EPOCH FROM expires_at - clock_timestamp())::float8",
     ),
     "mysql": Clock(
         "UTC_TIMESTAMP(6)",
         "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
         "TIMESTAMPDIFF(MICROSECOND, seen_at, UTC_TIMESTAMP(6)) / 1e6",
         "TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6",
+        "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), expires_at) / 1e6",
         newest=" FOR UPDATE",
         unless_taken="",  # an error ends no transaction here
         held="ON DUPLICATE KEY UPDATE slot = slot",
@@ -43,6 +46,7 @@ CLOCKS: Final = {
         ISO.format(", %s || ' seconds'"),
         "(julianday('now') - julianday(seen_at)) * 86400",
         "(julianday('now') - julianday(created_at)) * 86400",
+        "(julianday(expires_at) - julianday('now')) * 86400",
     ),
 }
 
@@ -85,5 +89,20 @@ class Statements:
         self.rename_entering = (
             f"UPDATE {TABLE} SET digest = %s, created_at = {clock.now}, {changed} WHERE {lives} AND version = %s"
         )
+        # digest, version, data, user, seconds lived (below 0), ttl, ip, agent
+        self.put_new = (
+            f"INSERT INTO {TABLE} (digest, version, data, user_id, seen_at, created_at, expires_at, ip, agent) "
+            f"VALUES (%s, %s, %s, %s, {clock.now}, {clock.ahead}, {clock.ahead}, %s, %s) {clock.unless_taken}"
+        )
+        # version, data, user, seconds lived (below 0), ttl, ip, agent, digest, version twice, data twice, ttl
+        self.put_over = (
+            f"UPDATE {TABLE} SET version = %s, data = %s, user_id = %s, seen_at = {clock.now}, "
+            f"created_at = {clock.ahead}, expires_at = {clock.ahead}, ip = %s, agent = %s WHERE digest = %s AND "
+            f"(version < %s OR (version = %s AND (data < %s OR (data = %s AND expires_at < {clock.ahead}))))"
+        )
+        self.whole = f"SELECT version, data, user_id, {clock.left}, {clock.lived}, ip, agent FROM {TABLE} WHERE {lives}"
+        self.whole += clock.newest
+        # user, how many
+        self.noted = f"SELECT digest, data FROM {TABLE} WHERE user_id = %s AND expires_at > {clock.now} LIMIT %s"
         # ttl, ip, agent, digest
         self.touch = f"UPDATE {TABLE} SET {put_off} WHERE {lives}"

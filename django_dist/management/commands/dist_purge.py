@@ -15,6 +15,7 @@ from ...idempotency.database import DatabaseRequests
 from ...idempotency.registry import requests
 from ...models import DedupeEntry
 from ...sessions.database import DatabaseSessions
+from ...sessions.options import options
 
 TELL_EVERY_S: Final = 2.0
 
@@ -49,7 +50,11 @@ def _dedupe() -> Iterator[DedupeEntries]:
 
 
 def _sessions() -> Iterator[DatabaseSessions]:
-    yield DatabaseSessions()
+    """Yield a store a database: the engine's own, and those that hold copies."""
+    copies = [name.partition(":")[2] for name in options().replicas if name.startswith("database:")]
+    own = DatabaseSessions()
+    yield own
+    yield from (DatabaseSessions(alias) for alias in dict.fromkeys(copies) if alias != own.database)
 
 
 #: What ``--only`` may name.
