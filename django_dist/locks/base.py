@@ -21,6 +21,7 @@ class Tried(NamedTuple):
 
     fence: int | None  # None: another holds it
     left: float = 0.0  # seconds that the other's lease has left, where the store tells: when to look again
+    joined: bool = False  # whether the grant is part of this thread's transaction, and unseen by others until its end
 
 
 class Grant(NamedTuple):
@@ -28,6 +29,7 @@ class Grant(NamedTuple):
 
     fence: int
     until: float  # by moment(): until when it is surely held
+    joined: bool = False  # see Tried
 
 
 class Holder(NamedTuple):
@@ -117,9 +119,10 @@ class LockBackend(ABC):
             for left, pause in pauses(wait, self.longest_pause):
                 if waiter.first:
                     sent = moment()
-                    fence, rest = asked_twice(lambda: self.try_acquire(name, owner, ttl))
-                    if fence is not None:
-                        return Grant(fence, sent + SURE * ttl)
+                    tried = asked_twice(lambda: self.try_acquire(name, owner, ttl))
+                    if tried.fence is not None:
+                        return Grant(tried.fence, sent + SURE * ttl, tried.joined)
+                    rest = tried.left
                 if left:
                     self.pause(name, min(left, _until_worth(pause, rest)) if waiter.first else left, waiter)
         return None
@@ -131,9 +134,10 @@ class LockBackend(ABC):
             for left, pause in pauses(wait, self.longest_pause):
                 if waiter.first:
                     sent = moment()
-                    fence, rest = await aasked_twice(lambda: self.atry_acquire(name, owner, ttl))
-                    if fence is not None:
-                        return Grant(fence, sent + SURE * ttl)
+                    tried = await aasked_twice(lambda: self.atry_acquire(name, owner, ttl))
+                    if tried.fence is not None:
+                        return Grant(tried.fence, sent + SURE * ttl, tried.joined)
+                    rest = tried.left
                 if left:
                     await self.apause(name, min(left, _until_worth(pause, rest)) if waiter.first else left, waiter)
         return None

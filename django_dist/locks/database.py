@@ -12,12 +12,13 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from ..exceptions import BackendUnavailable, InvalidBackend
+from ..exceptions import BackendUnavailable, InvalidBackend, LockTimeout
 from ..idempotency.digests import digest_of
 from .aside import Aside
 from .base import Holder, LockBackend, Tried
 from .sql import plan_for
 from .sql.base import Plan
+from .transactions import is_open
 
 #: What drivers raise where the server is not there, or, InternalError, is a standby that only reads.
 LOST = (OperationalError, InterfaceError, InternalError)
@@ -28,7 +29,7 @@ class DatabaseLocks(LockBackend):
 
     Outside of a transaction the thread's own connection is used. In one it is another connection, so that others
     see the lock at once, and it costs one: opened for each call, unless CONN_MAX_AGE keeps it. On SQLite, which has
-    one writer at a time, a lock that is taken in a transaction is part of it.
+    one writer at a time, a lock that is taken in a transaction is part of it, is not renewed, and does not wait.
     """
 
     #: Coroutines use the connection that Django's async ORM calls use: it knows of their transaction.
@@ -44,7 +45,6 @@ class DatabaseLocks(LockBackend):
         name = str(connections.settings[database]["NAME"])
         self.per_process = ":memory:" in name or "mode=memory" in name
         self._aside = Aside(database)
-        self._of_tests: set[str] = set()  # owners whose rows nobody but a test case sees
 
     @cached_property
     def plan(self) -> Plan:
@@ -56,9 +56,13 @@ class DatabaseLocks(LockBackend):
         try:
             with self._cursor() as cursor:
                 tried = self.plan.acquire(cursor, self._digest(name), name.encode(), owner, ttl)
-                if any(block._from_testcase for block in cursor.db.atomic_blocks):
-                    self._of_tests.add(owner)
-                return tried
+                if tried.fence is None and is_open(cursor.db):
+                    raise LockTimeout(
+                        f"{name!r} is held, and whoever holds it could not release it while this transaction keeps "
+                        "SQLite's one write lock: take the lock before the transaction",
+                        name=name,
+                    )
+                return tried._replace(joined=cursor.db.in_atomic_block)
         except BackendUnavailable as error:
             if isinstance(error.__cause__, DatabaseError) and self.plan.is_busy(error.__cause__):
                 return Tried(None)
@@ -66,7 +70,6 @@ class DatabaseLocks(LockBackend):
 
     def release(self, name: str, owner: str, fence: int | None) -> bool:
         """See LockBackend.release()."""
-        self._of_tests.discard(owner)
         with self._cursor() as cursor:
             if fence is None:
                 cursor.execute(self.plan.abandon, [self._digest(name), owner])
@@ -75,9 +78,7 @@ class DatabaseLocks(LockBackend):
             return bool(cursor.rowcount)
 
     def extend(self, name: str, owner: str, fence: int, ttl: float) -> bool:
-        """See LockBackend.extend(). The renewer's connection does not see what a test case has not committed."""
-        if owner in self._of_tests and not connections[self.database].in_atomic_block:
-            return True
+        """See LockBackend.extend()."""
         with self._cursor() as cursor:
             cursor.execute(self.plan.extend, [ttl, self._digest(name), owner, fence])
             return bool(cursor.rowcount)

@@ -31,7 +31,7 @@ class Lease:
     def __init__(self, store: LockBackend, name: str, owner: str, ttl: float, grant: Grant, on_lost: OnLost | None):
         self.name, self.fence, self.depth = name, grant.fence, 1
         self.store, self.owner, self.ttl = store, owner, ttl
-        self._until, self._on_lost = grant.until, on_lost
+        self._until, self.joined, self._on_lost = grant.until, grant.joined, on_lost
         self.runner, self._life = running(), life()
         self._began = moment()
         self._changing = threading.Lock()
@@ -39,9 +39,12 @@ class Lease:
         self._closed = False
 
     def begin(self, *, renew: bool) -> None:
-        """Watch the deadline from now on, and with ``renew`` put it off each time when a third is over."""
+        """Watch the deadline from now on, and with ``renew`` put it off each time when a third is over.
+
+        Not that of a lease in a transaction: the renewer, on another connection, does not see it.
+        """
         watch.add(self._run_out, self._until)
-        if renew:
+        if renew and not self.joined:
             self.store.renewals.add(self._renew, self._next())
 
     def held(self) -> bool:

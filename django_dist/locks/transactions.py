@@ -20,8 +20,11 @@ ENDS: Final = ("commit", "rollback", "close")
 def defer(lease: Lease, ended: BaseDatabaseWrapper | None = None) -> bool:
     """Let ``lease`` be released when the transaction of this thread has ended; return whether there is one.
 
-    That of a test case, which never ends while a test runs, is none. ``ended`` has just ended its own.
+    That of a test case, which never ends while a test runs, is none. ``ended`` has just ended its own. Where the
+    lease is part of the transaction, so is its release.
     """
+    if lease.joined:
+        return False
     for connection in connections.all(initialized_only=True):
         if connection is not ended and is_open(connection):
             _pending(connection).add(lease)
@@ -33,7 +36,7 @@ def is_open(connection: BaseDatabaseWrapper) -> bool:
     """Return whether ``connection`` is in a transaction that will be committed or rolled back."""
     if connection.in_atomic_block:
         return not any(block._from_testcase for block in connection.atomic_blocks)  # type: ignore[attr-defined]
-    return connection.connection is not None and not connection.get_autocommit()
+    return connection.connection is not None and not connection.autocommit  # no method, which might connect
 
 
 class _Pending:

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 from .. import signals
 from ..exceptions import BackendUnavailable, LockLost, LockTimeout
 from ..locks import Lease
-from .lock_harness import LONG_S, PATIENCE_S, SHORT_S, LockHarness
+from .lock_harness import PATIENCE_S, SHORT_S, LockHarness
 
 RENEWED_S = 1.5  # a lease that a thread of a busy machine renews in time
 
@@ -152,12 +152,14 @@ class Leases(LockHarness):
 
         def late(*args: Any) -> bool:
             told = real(*args)
-            self.taken_over()
+            self.grant("clock", ttl=0.6 * SHORT_S)
+            self.taken_over("clock")
             return told
 
         block = self.lock(ttl=SHORT_S, renew=False)
         with patch.object(self.locks, "extend", late), self.assertRaises(LockLost), block as lease:
             lease.extend()
+            self.taken_over()
             self.assertFalse(lease.held())
 
     def test_extension_begins_the_lease_of_the_block_anew(self) -> None:
@@ -170,7 +172,7 @@ class Leases(LockHarness):
             self.assertTrue(lease.held())
 
     def test_broken_lock_is_told_by_the_renewal(self) -> None:
-        with self.assertRaises(LockLost), self.lock(ttl=LONG_S / 100, on_lost=self.losses.append) as lease:
+        with self.assertRaises(LockLost), self.lock(ttl=3 * RENEWED_S, on_lost=self.losses.append) as lease:
             self.locks.break_lock("a")
             self.until(lambda: self.losses)
             self.assertFalse(lease.held())
@@ -193,6 +195,11 @@ class Leases(LockHarness):
     def test_lost_answer_to_acquire_costs_nothing(self) -> None:
         with self.unanswered("try_acquire", done=True), self.lock(wait=0) as lease:
             self.assertTrue(lease.held())
+        self.assertTrue(self.is_free())
+
+    def test_release_that_was_lost_is_repeated(self) -> None:
+        with self.unanswered("release"), self.lock():
+            pass
         self.assertTrue(self.is_free())
 
     def test_lost_answer_to_release_is_no_loss(self) -> None:

@@ -1,6 +1,7 @@
 """Who holds a lock: one thread of one process, as often as it likes."""
 
 import os
+import time
 from unittest.mock import patch
 
 from ..exceptions import LockLost, LockTimeout
@@ -83,6 +84,14 @@ class Owners(LockHarness):
                              [("a", True, 1), ("b", True, 1), ("c", True, 1)])  # fmt: skip
             self.assertFalse(any(self.is_free(name) for name in "abc"))
         self.assertTrue(all(self.is_free(name) for name in "abc"))
+
+    def test_wait_for_several_is_bounded_together(self) -> None:
+        self.grant("a", ttl=3 * SHORT_S)
+        self.grant("b")
+        began = time.monotonic()
+        with self.assertRaises(LockTimeout), acquire_all("ab", using=self.locks, wait=4 * SHORT_S):
+            self.fail("b is held by another")
+        self.assertLess(time.monotonic() - began, 6 * SHORT_S)  # each by itself would be 7
 
     def test_several_in_opposite_orders_end_without_a_deadlock(self) -> None:
         def enter(names: str) -> None:

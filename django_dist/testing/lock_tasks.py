@@ -62,12 +62,17 @@ class Tasks(LockHarness):
                 inside += 1
                 most = max(most, inside)
                 fences.append(lease.fence)
-                await asyncio.sleep(0.01)
+                entered.set()
+                if len(fences) == 1:
+                    await self.auntil(lambda: self.locks.line.length("a") == TASKS - 1 or inside > 1)
                 inside -= 1
 
         async def work() -> None:
-            await asyncio.gather(*[enter() for _ in range(TASKS)])
+            first = asyncio.create_task(enter())
+            await entered.wait()
+            await asyncio.gather(first, *[enter() for _ in range(TASKS - 1)])
 
+        entered = asyncio.Event()
         self.run_async(work)
         self.assertEqual((most, len(set(fences))), (1, TASKS))
 
@@ -99,13 +104,17 @@ class Tasks(LockHarness):
         self.run_async(work)
 
     def test_task_that_is_cancelled_while_the_store_grants_leaves_nothing_held(self) -> None:
-        asked, answers, real = asyncio.Event(), asyncio.Event(), self.locks.atry_acquire
+        asked, answers, granted, real = asyncio.Event(), asyncio.Event(), asyncio.Event(), self.locks.atry_acquire
 
-        async def late(*args: Any) -> Any:
-            tried = await real(*args)
+        async def grant(*args: Any) -> Any:
             asked.set()
             await answers.wait()
+            tried = await real(*args)
+            granted.set()
             return tried
+
+        async def late(*args: Any) -> Any:  # as a call on a thread, which goes on when its task is cancelled
+            return await asyncio.shield(grant(*args))
 
         async def enter() -> None:
             async with self.lock():
@@ -119,6 +128,7 @@ class Tasks(LockHarness):
                 await asyncio.sleep(0.02)  # it takes note of it, and must not leave before the store has answered
                 answers.set()
                 await self.cancelled(task)
+                await granted.wait()
             self.assertFalse(await self.arefused())
 
         self.run_async(work)
@@ -199,15 +209,16 @@ class Tasks(LockHarness):
     def test_coroutine_function_runs_under_the_lock_that_its_arguments_name(self) -> None:
         @locked("job:{id}", on_busy="skip", using=self.locks)
         async def job(id: int, inner: Callable[[], Awaitable[Any]] | None = None) -> Any:  # noqa: A002
-            return [self.locks.line.length(f"job:{id}"), await inner() if inner else None]
+            names = [holder.name for holder in await sync_to_async(self.locks.holders)()]
+            return [names, await inner() if inner else None]
 
         @locked("job:{id}", wait=0, using=self.locks)
         async def refused(id: int) -> None:  # noqa: A002
             self.fail("two holders")
 
         async def work() -> None:
-            self.assertEqual(await job(1), [0, None])
-            self.assertEqual(await job(1, lambda: asyncio.create_task(job(1))), [0, None])
+            self.assertEqual(await job(id=1), [["job:1"], None])
+            self.assertEqual(await job(1, lambda: asyncio.create_task(job(1))), [["job:1"], None])
             with self.assertRaises(LockTimeout):
                 await job(1, lambda: asyncio.create_task(refused(1)))
 

@@ -7,7 +7,8 @@ from typing import Any
 from unittest.mock import patch
 
 from ..exceptions import LockTimeout
-from .lock_harness import PATIENCE_S, SHORT_S, LockHarness
+from ..locks import waiting
+from .lock_harness import LONG_S, PATIENCE_S, SHORT_S, LockHarness
 
 CROWD = 8
 TURNS = 5
@@ -35,11 +36,10 @@ class Waiting(LockHarness):
         return patch.object(self.locks, "try_acquire", side_effect=self.locks.try_acquire)
 
     def test_waiter_is_woken_by_the_release_of_this_process(self) -> None:
-        with patch.object(type(self.locks), "longest_pause", PATIENCE_S), self.asking() as tried:
+        with patch.object(waiting, "FIRST_PAUSE_S", LONG_S), self.asking() as tried:
             with self.lock():
                 waiter = self.waiter()
-                # From the seventh try on it sleeps for seconds, unless it is woken.
-                self.until(lambda: tried.call_count >= 8)
+                self.until(lambda: tried.call_count == 2)  # now it sleeps for long, unless it is woken
             freed = time.monotonic()
             self.assertLess(waiter.result(PATIENCE_S) - freed, GENEROUS_S)
 

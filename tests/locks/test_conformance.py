@@ -4,6 +4,7 @@ from django.test import SimpleTestCase, TransactionTestCase
 
 from django_dist.locks.database import DatabaseLocks
 from django_dist.locks.memory import MemoryLocks
+from django_dist.testing.lock_transactions import LockTransactionConformance
 from django_dist.testing.locks import LockConformance
 from services import needs
 
@@ -32,3 +33,32 @@ class MariaDBTests(LockConformance, TransactionTestCase):
 
     def make_backend(self):
         return DatabaseLocks(alias="test", database="mysql")
+
+
+class SQLiteTransactionTests(LockTransactionConformance, TransactionTestCase):
+    def make_backend(self):
+        return DatabaseLocks(alias="test")
+
+
+@needs("postgres")
+class PostgreSQLTransactionTests(LockTransactionConformance, TransactionTestCase):
+    database = "postgres"
+
+    def make_backend(self):
+        return DatabaseLocks(alias="test", database="postgres")
+
+
+@needs("mysql")
+class MariaDBTransactionTests(LockTransactionConformance, TransactionTestCase):
+    database = "mysql"
+
+    def make_backend(self):
+        return DatabaseLocks(alias="test", database="mysql")
+
+
+@needs("postgres")
+class MemoryTransactionTests(LockTransactionConformance, TransactionTestCase):
+    database = "postgres"
+
+    def make_backend(self):
+        return MemoryLocks(alias="test")
