@@ -65,7 +65,7 @@ $(VENV)/.bench: $(VENV)/.wheel benchmarks/requirements.txt
 	@$(BENCH) -m pip install -q --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
-BENCHES ?= idempotency idempotency_redis dedupe concurrency sessions cookies
+BENCHES ?= idempotency idempotency_redis dedupe concurrency sessions sessions_replicated cookies
 bench: $(VENV)/.bench  ## what it costs, beside the floor and the peers (fifteen minutes; PostgreSQL, Redis)
 	@for each in $(BENCHES); do $(BENCH) benchmarks/$$each.py $(ARGS) || exit 1; done
 
