@@ -1,5 +1,6 @@
 """System checks: each is brought about by settings or views as a site would have them, and asks no database."""
 
+import inspect
 import os
 import sys
 import uuid
@@ -330,13 +331,19 @@ class AtomicRequestsTests(ChecksCase):
             self.leased_at(view)
             self.assert_found("E008")
 
-    def test_lease_at_a_view_that_is_marked_as_the_hint_says_is_sound(self):
+    def markable(self):
+        """Yield the views that Django can mark: of Ninja 1.4 a view is a method, which takes no mark."""
         for view in self.views():
+            if not inspect.ismethod(view):
+                yield view
+
+    def test_lease_at_a_view_that_is_marked_as_the_hint_says_is_sound(self):
+        for view in self.markable():
             self.leased_at(transaction.non_atomic_requests(view))
             self.assert_found()
 
     def test_lease_at_a_view_that_is_marked_for_another_database_is_told(self):
-        for view in self.views():
+        for view in self.markable():
             self.leased_at(transaction.non_atomic_requests(using="other")(view))
             self.assert_found("E008")
 
