@@ -215,9 +215,19 @@ class OnPostgreSQLTests(Had, Moving, TransactionTestCase):
     database = "postgres"
 
 
+@needs("mysql")
+class OnMariaDBTests(Had, Moving, TransactionTestCase):
+    database = "mysql"
+
+
 @needs("redis")
 class OnRedisTests(Had, OnRedis, Moving, TransactionTestCase):
     pass
+
+
+@needs("valkey")
+class OnValkeyTests(OnRedisTests):
+    connection = "valkey"
 
 
 class FromCookieTests(Had, SessionHarness, TransactionTestCase):
