@@ -93,6 +93,16 @@ def texts_are_compared_by_the_servers_language():
     return changed("PUT", ("a > b", "a < b"))
 
 
+@mutant("test_sessions_outlive_a_database_that_is_away")
+def copy_out_of_redis_ends_at_once():
+    return changed("WHOLE", ("redis.call('PTTL', KEYS[1])", "1"))
+
+
+@mutant("test_sessions_outlive_a_database_that_is_away")
+def redis_remembers_nothing():
+    return changed("NOTED", ("ARGV[2] - 1", "-2"), ("ZRANGE', KEYS[1], 0", "ZRANGE', KEYS[1], -1"))
+
+
 @mutant(AGREE)
 def last_copy_wins_in_the_database():
     put = DatabaseSessions.put

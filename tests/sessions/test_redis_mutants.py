@@ -5,7 +5,7 @@ from django.test import TransactionTestCase
 
 from django_dist.sessions import redis_calls
 from idempotency.test_mutants import failing
-from mutants import broken_by, session_index
+from mutants import broken_by, replicated, session_index
 from mutants.session_scripts import MUTANTS
 from services import needs
 
@@ -34,7 +34,8 @@ def test_mutant_is_caught(name):
 def test_every_script_has_a_mutant():
     scripts = {name for name, value in vars(redis_calls).items() if type(value).__name__ == "Script"}
     seeded = set()
-    for make, _ in [*MUTANTS.values(), *session_index.MUTANTS.values()]:
+    for make, _ in [*MUTANTS.values(), *session_index.MUTANTS.values(), *replicated.MUTANTS.values()]:
         made = make()
-        seeded |= {each.attribute for each in (made if isinstance(made, tuple) else (made,))}
+        faults = made if isinstance(made, tuple) else (made,)
+        seeded |= {each.attribute for each in faults if type(each.new).__name__ == "Script"}
     assert seeded == scripts
