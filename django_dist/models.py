@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import RawSQL
 
@@ -28,11 +28,17 @@ class ExpiringQuerySet(models.QuerySet[Any]):
         Rows that another purge holds are skipped where the store can, so two at once do no harm; where MariaDB ends
         a deadlock by the failure of one of them, that one tries again.
         """
-        from .concurrency import retry_on_conflict
+        from .concurrency.retry import CONFLICTS
+        from .concurrency.stale import code_of
 
-        if self._connection().in_atomic_block:
-            return self._delete_oldest(batch)
-        return retry_on_conflict(attempts=PURGE_TRIES)(self._delete_oldest)(batch)
+        for _ in range(1 if self._connection().in_atomic_block else PURGE_TRIES):
+            try:
+                return self._delete_oldest(batch)
+            except OperationalError as error:
+                if code_of(error) not in CONFLICTS:
+                    raise
+                failure = error
+        raise failure
 
     def _delete_oldest(self, batch: int) -> int:
         connection = self._connection()
