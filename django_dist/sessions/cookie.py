@@ -7,7 +7,6 @@ cookie is good until it expires, whoever logs out. The clock is the web server's
 import logging
 import time
 from datetime import datetime, timezone
-from importlib import import_module
 from typing import Final, cast
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from ..signals import session_cookie_refused
 from . import cookie_form
 from .changes import Data
 from .cookie_form import Content
+from .cookie_server import alive, has_server, remember, server_engine, server_of
 from .cookie_size import check
 from .keys import KEY, new_key
 from .options import options
@@ -28,10 +28,7 @@ from .tracked import Loaded
 from .users import only_user, user_of
 
 log: Final = logging.getLogger("django_dist.sessions")
-#: Sessions that a process remembers to be alive, for revocation_ttl.
-MOST_REMEMBERED: Final = 10_000
 NOWHERE: Final = cast("SessionPlace", None)
-_alive: Final[dict[str, float]] = {}  # by the id on the server, until when of the monotonic clock
 
 
 class CookieRefused(UpdateError):
@@ -52,30 +49,30 @@ class SessionStore(DistSession):
     @property
     def place(self) -> SessionPlace:  # type: ignore[override]
         """Where the sessions of the server lie; asked only by what needs a server."""
-        return _server_engine().place if _has_server() else NOWHERE
+        return server_engine().place if has_server() else NOWHERE
 
     @property
     def digest(self) -> UUID:
         """What the server knows the session by, where it does."""
-        server = self._server or _server_of(self.session_key or "")
+        server = self._server or server_of(self.session_key or "")
         return super().digest if server is None else server.digest
 
     def _beside(self, key: str) -> DistSession:
-        server = _server_engine()(key)
+        server = server_engine()(key)
         server.meta = self.meta
         return server
 
     @classmethod
     def clear_expired(cls) -> None:
         """Delete what is over on the server; cookies expire by themselves."""
-        if _has_server():
-            _server_engine().clear_expired()
+        if has_server():
+            server_engine().clear_expired()
 
     # -- loading --
 
     def _load(self) -> Plan[Data]:
         value = self.session_key or ""
-        if KEY.fullmatch(value) and _has_server():
+        if KEY.fullmatch(value) and has_server():
             return (yield from self._load_spilled(value))
         found = cookie_form.read(value, encrypt=options().encrypt) if value else None
         data = None if found is None else self._opened_cookie(found.content)
@@ -119,12 +116,12 @@ class SessionStore(DistSession):
         if not sid or not options().revocation:
             return True
         self._server = self._beside(sid)
-        if _alive.get(sid, 0.0) > time.monotonic():
+        if alive.get(sid, 0.0) > time.monotonic():
             return True
         self._server._session_cache = yield from self._server._load()
         self.unavailable = self._server.unavailable
         if self._server._loaded is not None:
-            _remember(sid)
+            remember(sid)
             return True
         self._loaded = None
         if self.unavailable is None:
@@ -141,6 +138,9 @@ class SessionStore(DistSession):
             self._get_session(no_load=True)  # type: ignore[attr-defined]
         elif not hasattr(self, "_session_cache"):
             self._session_cache = yield from self._load()
+        value = self.session_key or ""
+        if self._server is None and not must_create and KEY.fullmatch(value) and has_server():
+            self._server, self._is_spilled = self._beside(value), True  # clear() has looked at nothing
         if self._is_spilled and self._server is not None:
             yield from self._save_spilled(self._server)
             return
@@ -193,15 +193,15 @@ class SessionStore(DistSession):
             raise error
         server, is_new = self._server, self._server is None
         if server is None:
-            server = self._server = self._beside(sid or new_key())
-        server._session_cache = self._session_cache
+            server = self._beside(sid or new_key())
+        self._give(server)
         yield from server._save(must_create=is_new)
-        self._is_spilled = True
+        self._server, self._is_spilled = server, True
         self._take_over(server)
 
     def _save_spilled(self, server: DistSession) -> Plan[None]:
         """Save on the server, and take the data back into the cookie when it fits."""
-        server._session_cache = self._session_cache
+        self._give(server)
         yield from server._save(must_create=False)
         self._take_over(server)
         try:
@@ -215,6 +215,9 @@ class SessionStore(DistSession):
             yield from server._delete(None)
             self._server = None
         self._is_spilled, self._session_key, self._loaded = False, value, loaded
+
+    def _give(self, server: DistSession) -> None:
+        server._session_cache, server._added, server.meta = self._session_cache, self._added, self.meta
 
     def _take_over(self, server: DistSession) -> None:
         self._session_cache, self._session_key, self._loaded = server._session_cache, server.session_key, server._loaded
@@ -234,8 +237,11 @@ class SessionStore(DistSession):
             self._session_cache = yield from self._load()
         server = self._server
         if server is not None:
-            server._session_cache = self._session_cache if self._is_spilled else only_user(self._session_cache)
-            _alive.pop(server.session_key or "", None)
+            if self._is_spilled:
+                self._give(server)
+            else:
+                server._session_cache = only_user(self._session_cache)
+            alive.pop(server.session_key or "", None)
             yield from server._cycle()
             if server.session_key is None:
                 self._forget()
@@ -246,15 +252,15 @@ class SessionStore(DistSession):
         yield from self._save(must_create=False)
 
     def _exists(self, session_key: str) -> Plan[bool]:
-        server = _server_of(session_key)
+        server = server_of(session_key)
         return server is not None and (yield from server._exists(server.session_key or ""))
 
     def _delete(self, session_key: str | None) -> Plan[None]:
         server = self._server if session_key is None else None
         if server is None:
-            server = _server_of(session_key or self.session_key or "")
+            server = server_of(session_key or self.session_key or "")
         if server is not None:
-            _alive.pop(server.session_key or "", None)
+            alive.pop(server.session_key or "", None)
             yield from server._delete(None)
         if session_key is None or session_key == self.session_key:
             self._forget()
@@ -269,32 +275,9 @@ class SessionStore(DistSession):
 
     def _touch(self) -> Plan[None]:
         if self._server is not None:
+            self._server.meta = self.meta
             yield from self._server._touch()
+            if self._is_spilled:
+                self._loaded = self._server._loaded
         if self._loaded is not None and not self._is_spilled:
             yield from self._save(must_create=False)
-
-
-def _has_server() -> bool:
-    return options().revocation or options().on_overflow == "spill"
-
-
-def _server_engine() -> type[DistSession]:
-    engine: type[DistSession] = import_module(options().server_engine).SessionStore
-    return engine
-
-
-def _server_of(value: str) -> DistSession | None:
-    """Return the session of the server that the cookie ``value`` names, if any."""
-    if not value or not _has_server():
-        return None
-    if KEY.fullmatch(value):
-        return _server_engine()(value)
-    found = cookie_form.read(value, encrypt=options().encrypt)
-    return None if found is None or not found.content.sid else _server_engine()(found.content.sid)
-
-
-def _remember(sid: str) -> None:
-    if ttl := options().revocation_ttl:
-        if len(_alive) >= MOST_REMEMBERED:
-            _alive.clear()
-        _alive[sid] = time.monotonic() + ttl

@@ -173,8 +173,8 @@ def refusal_is_not_told():
 
 @mutant("test_cookie_alone_asks_no_server")
 def server_is_asked_for_nothing():
-    return patch.object(cookie, "_has_server", lambda: True), patch.object(
-        cookie, "_server_of", lambda value: cookie._server_engine()("k" * 32)
+    return patch.object(cookie, "has_server", lambda: True), patch.object(
+        cookie, "server_of", lambda value: cookie.server_engine()("k" * 32)
     )
 
 
@@ -206,7 +206,7 @@ def mine_is_written_over_theirs():
 
 @mutant(LOGOUT, "test_spilled_session_merges_and_ends_with_its_logout", OWN_ROW)
 def logout_leaves_the_server_alone():
-    return patch.object(cookie, "_server_of", lambda value: None)
+    return patch.object(cookie, "server_of", lambda value: None)
 
 
 @mutant(LOGOUT)
@@ -221,7 +221,7 @@ def save_does_not_ask_whether_it_stands():
 @mutant(LOGOUT, "test_read_of_a_revocable_session_is_one_question")
 def load_does_not_ask_whether_it_stands():
     def stands(self, sid):
-        self._server = cookie._server_engine()(sid)
+        self._server = cookie.server_engine()(sid)
         return True
         yield
 
@@ -245,7 +245,7 @@ def new_key_leaves_the_old_one():
 
 @mutant("test_answer_of_the_server_may_be_kept_for_a_while")
 def nothing_is_remembered():
-    return patch.object(cookie, "_remember", lambda sid: None)
+    return patch.object(cookie, "remember", lambda sid: None)
 
 
 @mutant("test_answer_of_the_server_may_be_kept_for_a_while")
@@ -254,7 +254,7 @@ def logout_is_not_remembered():
         def pop(self, *_):
             return None
 
-    return patch.object(cookie, "_alive", Alive())
+    return patch.object(cookie, "alive", Alive())
 
 
 @mutant("test_session_from_before_revocation_becomes_revocable_by_its_next_read")

@@ -405,7 +405,7 @@ class ServerTests(TestCase):
             self.assertEqual(found(value), {"a": 1})
         SessionStore(value).flush()
         self.assertEqual(found(value), {})  # in this process at once
-        cookie._alive.clear()
+        cookie.alive.clear()
 
     @with_options(revocation=True, on_overflow="spill")
     def test_revocable_session_spills_into_its_own_row_and_comes_back(self):
