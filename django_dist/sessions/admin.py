@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -10,6 +11,8 @@ from django.http import HttpRequest
 from ..listing import ReadOnlyAdmin
 from ..models import StoredSession
 from .database import SessionStore
+from .place import SessionPlace
+from .replica import ENDED, MISSED
 from .users import name_of
 
 
@@ -28,7 +31,9 @@ class StoredSessionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[StoredSession]:
         """Return the sessions where they are written, without their data."""
         found: QuerySet[StoredSession] = super().get_queryset(request)
-        return found.using(SessionStore.place.database).defer("data")
+        # Of the engine "replicated" there are also marks: what has ended, and what another store has missed.
+        sessions = found.filter(version__lt=ENDED).exclude(user_id__startswith=MISSED)
+        return sessions.using(SessionStore.place.database).defer("data")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[StoredSession], search_term: str
@@ -45,10 +50,20 @@ class StoredSessionAdmin(ReadOnlyAdmin):
     def revoke(self, request: Any, queryset: "QuerySet[StoredSession]") -> None:
         """End the sessions that are chosen."""
         chosen = list(queryset)
-        ended = [session for session in chosen if SessionStore.place.delete(session.pk)]
+        place = _place()
+        ended = [session for session in chosen if place.delete(session.pk)]
         for session in ended:
             self.log_change(request, session, "revoked")
         messages.success(request, f"{len(ended)} of {len(chosen)} sessions were live and are ended.")
+
+
+def _place() -> SessionPlace:
+    """Return where a session is ended: in every store that has a copy."""
+    if settings.SESSION_ENGINE == "django_dist.sessions.replicated":
+        from .replicated import SessionStore as Replicated
+
+        return Replicated.place
+    return SessionStore.place
 
 
 def _names(term: str) -> list[str]:

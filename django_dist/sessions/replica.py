@@ -17,6 +17,8 @@ from .place import ReplicaPlace, Row, Whole
 log: Final = logging.getLogger("django_dist.sessions")
 #: The version of what has ended; none is higher.
 ENDED: Final = 2**62
+#: How the name begins that what others have missed is kept under, in the place of a user's.
+MISSED: Final = "~missed by "
 
 
 class Replica:
@@ -110,7 +112,7 @@ class Replica:
 
 
 def _waits(name: str) -> str:
-    return f"~missed by {name}"[:48]
+    return f"{MISSED}{name}"[:48]
 
 
 def kept_s() -> float:

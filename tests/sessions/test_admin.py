@@ -5,13 +5,16 @@ import uuid
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.backends.base import UpdateError
+from django.core.cache import caches
 from django.db import connection
 from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from django_dist.models import StoredSession
+from django_dist.sessions import replicated
 from django_dist.sessions.database import SessionStore
+from services import needs
 
 urlpatterns = [path("admin/", admin.site.urls)]
 LIST = "/admin/django_dist/storedsession/"
@@ -19,6 +22,8 @@ LIST = "/admin/django_dist/storedsession/"
 
 @override_settings(ROOT_URLCONF=__name__)
 class AdminTests(TestCase):
+    store = SessionStore
+
     def setUp(self):
         self.users = [User.objects.create(username=name) for name in ("alice", "bob")]
         self.alice, self.bob = (self.session(user) for user in self.users)
@@ -26,7 +31,7 @@ class AdminTests(TestCase):
         self.login("view_storedsession")
 
     def session(self, user):
-        session = SessionStore()
+        session = self.store()
         session["secret"] = "what nobody may see"
         session.meta = {"REMOTE_ADDR": "192.0.2.1"}
         if user is not None:
@@ -70,11 +75,11 @@ class AdminTests(TestCase):
     def test_who_may_only_look_cannot_revoke(self):
         self.assertNotContains(self.client.get(LIST), 'value="revoke"')
         self.revoke(self.alice)
-        self.assertTrue(SessionStore().exists(self.alice.session_key))
+        self.assertTrue(self.store().exists(self.alice.session_key))
 
     def test_who_may_delete_revokes_what_is_chosen(self):
         self.login("view_storedsession", "delete_storedsession")
-        running = SessionStore(self.alice.session_key)
+        running = self.store(self.alice.session_key)
         running["late"] = 1
         self.assertContains(self.revoke(self.alice, self.nobody), "2 of 2 sessions")
         self.assertEqual(self.found(""), {self.bob.digest})
@@ -98,3 +103,40 @@ class AdminTests(TestCase):
     def test_without_the_permission_nothing_is_shown(self):
         self.login()
         self.assertEqual(self.client.get(LIST).status_code, 403)
+
+
+@needs("redis")
+class CopiesTests(AdminTests):
+    """Over two stores: marks are not shown, and what is ended has ended in both."""
+
+    store = replicated.SessionStore
+
+    def setUp(self):
+        options = {"connection": "redis", "prefix": f"test:{uuid.uuid4()}:", "suspicion_ttl": 3600.0}
+        setting = override_settings(
+            SESSION_ENGINE="django_dist.sessions.replicated", DIST_SESSIONS={"default": {"OPTIONS": options}}
+        )
+        setting.enable()
+        self.addCleanup(setting.disable)
+        self.addCleanup(self.forget, options["prefix"])
+        super().setUp()
+
+    def forget(self, prefix):
+        server = caches["redis"].client.get_client(write=True)
+        for key in server.scan_iter(f"{prefix}*"):
+            server.delete(key)
+
+    def login(self, *permissions):
+        super().login(*permissions)
+        self.own = getattr(self, "own", set()) | {self.store(self.client.cookies["sessionid"].value).digest}
+
+    def found(self, term):
+        """Return what is shown, but for the sessions of who looks."""
+        return super().found(term) - self.own
+
+    def test_marks_are_not_shown(self):
+        known, there = self.found(""), StoredSession.objects.count()
+        self.store(self.session(None).session_key).flush()
+        replicated.replicas()[1].remember("redis", uuid.uuid4())
+        self.assertEqual(StoredSession.objects.count(), there + 2)
+        self.assertEqual(self.found(""), known)
