@@ -25,6 +25,7 @@ from .idempotency.keys import FORMATS
 from .idempotency.registry import requests
 from .idempotency.scope import NOBODY
 from .listing import LATEST, ReadOnlyAdmin
+from .locks.admin import StoredLockAdmin  # noqa: F401  (registers itself)
 from .models import RequestRecord
 from .sessions.admin import StoredSessionAdmin  # noqa: F401  (registers itself)
 

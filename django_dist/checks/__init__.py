@@ -21,6 +21,7 @@ E041 the name and attributes of the session's cookie leave no room for a session
 E042 DIST_SESSIONS names an option or value that is not there
 E043 the alias of CACHES that the sessions are kept in is not made with django-redis
 E044 sessions are to be encrypted and cryptography is not installed
+E051 DIST_LOCKS names a backend or option that is not there
 E009 MariaDB keeps empty texts and answers as NULL
 W001 IdempotencyMiddleware is not the last of MIDDLEWARE
 W002 a policy requires a key for safe methods, which carry none
@@ -35,8 +36,9 @@ W041 a browser drops cookies as long as hard_limit_bytes lets them be
 W042 nginx answers 502 for a cookie as long as budget_bytes lets it be
 W043 Django's SessionMiddleware stands before a session engine of ours
 W044 the serializer of sessions pickles
+W051 several processes, and each has locks of its own
 I001 (with --deploy) a view of mode "lease" may write between its steps, and a crash repeat it
 ==== ======================================================================================
 """
 
-from . import completion, concurrency, cookies, databases, leases, middleware, policies, sessions, views  # noqa: F401  (each registers its own)
+from . import completion, concurrency, cookies, databases, leases, locks, middleware, policies, sessions, views  # noqa: F401  (each registers its own)

@@ -52,7 +52,8 @@ def check_safe_methods() -> Found:
             )
 
 
-def _several_processes() -> bool:
+def several_processes() -> bool:
+    """Return whether WEB_CONCURRENCY tells of several processes."""
     return os.environ.get("WEB_CONCURRENCY", "1") not in ("", "0", "1")
 
 
@@ -68,12 +69,12 @@ def _own_records() -> Found:
 @check
 def check_processes() -> Found:
     """W004, where WEB_CONCURRENCY tells of several."""
-    return _own_records() if _several_processes() else iter(())
+    return _own_records() if several_processes() else iter(())
 
 
 def _check_deployment() -> Found:
     """W004, at ``check --deploy``, unless the plain check tells it."""
-    return iter(()) if _several_processes() else _own_records()
+    return iter(()) if several_processes() else _own_records()
 
 
 check(_check_deployment, deploy=True)

@@ -15,7 +15,7 @@ from .moment import moment
 from .owner import new_owner
 from .registry import locks
 from .transactions import defer
-from .waiting import to_the_end
+from .waiting import aasked_twice, asked_twice, to_the_end
 
 LONGEST_NAME: Final = 200
 LONGEST_TTL: Final = 1_000_000_000.0  # seconds; years that every store can add
@@ -38,14 +38,17 @@ class Lock(NamedTuple):
         store, owner, began = self.store, new_owner(), moment()
         if (lease := self._again(store)) is None:
             try:
-                lease = self._lease(store, owner, store.acquire(self.name, owner, self.ttl, self.wait))
+                lease = self._granted(store, owner, store.acquire(self.name, owner, self.ttl, self.wait))
+                self._begin(lease, moment() - began)
             except LockTimeout:
                 raise
             except BaseException:  # such as KeyboardInterrupt when it is granted and nobody knows of it yet
-                with suppress(Exception):
-                    store.release(self.name, owner, None)
+                with suppress(
+                    Exception
+                ):  # the connection may be in the midst of its answer, and made anew for a repeat
+                    asked_twice(lambda: store.release(self.name, owner, None))
+                self._forget(lease)
                 raise
-            self._tell(lease, moment() - began)
         return lease
 
     async def __aenter__(self) -> Lease:
@@ -53,14 +56,15 @@ class Lock(NamedTuple):
         store, owner, began = self.store, new_owner(), moment()
         if (lease := self._again(store)) is None:
             try:
-                lease = self._lease(store, owner, await store.aacquire(self.name, owner, self.ttl, self.wait))
+                lease = self._granted(store, owner, await store.aacquire(self.name, owner, self.ttl, self.wait))
+                self._begin(lease, moment() - began)
             except LockTimeout:
                 raise
             except BaseException:
                 with suppress(Exception):
-                    await to_the_end(store.arelease(self.name, owner, None))
+                    await aasked_twice(lambda: store.arelease(self.name, owner, None))
+                self._forget(lease)
                 raise
-            self._tell(lease, moment() - began)
         return lease
 
     def __exit__(
@@ -69,8 +73,13 @@ class Lock(NamedTuple):
         """Release the lock; raises LockLost where it was lost, unless the block itself has raised."""
         lease = self._left()
         if lease is not None and not lease.depth and not (self.release == "transaction" and defer(lease)):
+            try:
+                lease.close()
+            except BaseException:  # an interrupt, while the store was asked
+                with suppress(Exception):
+                    asked_twice(lambda: lease.store.release(self.name, lease.owner, lease.fence))
+                raise
             held.forget(lease)
-            lease.close()
         self._conclude(lease, error)
 
     async def __aexit__(
@@ -101,16 +110,20 @@ class Lock(NamedTuple):
             lease.depth += 1
         return lease
 
-    def _lease(self, store: LockBackend, owner: str, grant: Grant | None) -> Lease:
+    def _granted(self, store: LockBackend, owner: str, grant: Grant | None) -> Lease:
         if grant is None:
             raise LockTimeout(f"{self.name!r} still held after {self.wait:g} s", name=self.name)
-        lease = Lease(store, self.name, owner, self.ttl, grant, self.on_lost)
+        return Lease(store, self.name, owner, self.ttl, grant, self.on_lost)
+
+    def _begin(self, lease: Lease, waited: float) -> None:
         held.add(lease)
         lease.begin(renew=self.renew)
-        return lease
-
-    def _tell(self, lease: Lease, waited: float) -> None:
         lock_acquired.send_robust(type(lease.store), name=self.name, fence=lease.fence, waited=waited)
+
+    def _forget(self, lease: Lease | None) -> None:
+        if lease is not None:
+            held.forget(lease)
+            lease.stop()
 
     def _left(self) -> Lease | None:
         lease = held.find(self.store, self.name)

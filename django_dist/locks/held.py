@@ -1,5 +1,8 @@
 """The leases of this process, by who holds them: so that an owner may enter again what it holds."""
 
+import atexit
+import threading
+from contextlib import suppress
 from typing import Final
 
 from .base import LockBackend
@@ -30,5 +33,17 @@ class HeldLeases:
         """Note that ``lease`` is held no more; from any thread."""
         self._leases.pop((lease.store, lease.name, lease.runner), None)
 
+    def end(self) -> None:
+        """Release what the main thread still holds at the end of the program.
+
+        An interrupt that strikes between a block and what leaves it is one that no block can answer. What other
+        threads hold is left to run out: they may be at work still.
+        """
+        for lease in list(self._leases.values()):
+            if lease.runner.thread == threading.main_thread().ident or lease.abandoned:
+                with suppress(Exception):
+                    lease.close()
+
 
 held: Final = HeldLeases()
+atexit.register(held.end)

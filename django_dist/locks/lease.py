@@ -55,6 +55,11 @@ class Lease:
         mine = self.runner.pid == os.getpid() and not self._closed
         return mine and self._why is None and moment() < self._until
 
+    @property
+    def left(self) -> float:
+        """How many seconds it is surely held still; 0 where held() is False."""
+        return max(0.0, self._until - moment()) if self.held() else 0.0
+
     def check(self) -> None:
         """Ask the store whether it is held still; raises LockLost."""
         self.require()
@@ -90,6 +95,11 @@ class Lease:
                 self._run_out()
             raise LockLost(f"{self.name!r} is lost: {self._why or 'it is not held by this process'}", name=self.name)
 
+    def stop(self) -> None:
+        """Watch and renew it no more."""
+        watch.remove(self._run_out)
+        self.store.renewals.remove(self._renew)
+
     @property
     def abandoned(self) -> bool:
         """Whether the thread or task that holds it has ended and left it behind."""
@@ -120,8 +130,7 @@ class Lease:
         """End what this process does for it; return whether there is something to release."""
         if self.runner.pid != os.getpid():
             return False
-        watch.remove(self._run_out)
-        self.store.renewals.remove(self._renew)
+        self.stop()
         if moment() >= self._until:
             self._run_out()
         with self._changing:

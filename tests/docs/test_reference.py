@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from django_dist.models import DedupeEntry, RequestRecord, StoredSession
+from django_dist.models import DedupeEntry, RequestRecord, StoredLock, StoredSession
 from docs.reading import DOCS, name_of
 
 _spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
@@ -33,6 +33,6 @@ def test_no_table_is_empty(name: str) -> None:
 
 def test_every_column_of_the_table_is_explained() -> None:
     text = (DOCS / "explanation" / "sizes.md").read_text()
-    for model in (RequestRecord, DedupeEntry, StoredSession):
+    for model in (RequestRecord, DedupeEntry, StoredSession, StoredLock):
         for field in model._meta.get_fields():
             assert f"`{field.name}`" in text

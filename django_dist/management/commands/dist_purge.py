@@ -13,6 +13,9 @@ from ...exceptions import DistError
 from ...idempotency.base import RequestBackend
 from ...idempotency.database import DatabaseRequests
 from ...idempotency.registry import requests
+from ...locks.base import LockBackend
+from ...locks.database import DatabaseLocks
+from ...locks.registry import locks
 from ...models import DedupeEntry
 from ...sessions.database import DatabaseSessions
 from ...sessions.options import options
@@ -21,7 +24,7 @@ TELL_EVERY_S: Final = 2.0
 
 
 class Purgeable(Protocol):
-    """What can be purged: a store of requests, the dedupe entries of a database, or the sessions."""
+    """What can be purged: a store of requests or of locks, the dedupe entries of a database, or the sessions."""
 
     @property
     def alias(self) -> str:
@@ -57,11 +60,18 @@ def _sessions() -> Iterator[DatabaseSessions]:
     yield from (DatabaseSessions(alias) for alias in dict.fromkeys(copies) if alias != own.database)
 
 
+def _locks() -> Iterator[LockBackend]:
+    """Yield a store a database: aliases that share one share its locks."""
+    found = [locks[alias] for alias in locks.aliases()]
+    yield from {store.database: store for store in found if isinstance(store, DatabaseLocks)}.values()
+
+
 #: What ``--only`` may name.
 CONCERNS: Final[dict[str, Callable[[], Iterable[Purgeable]]]] = {
     "requests": _requests,
     "dedupe": _dedupe,
     "sessions": _sessions,
+    "locks": _locks,
 }
 
 
