@@ -3,11 +3,8 @@
 Not safe where Redis loses what it has acknowledged: by a restart without its data, a failover or an eviction.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
-
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from ..exceptions import InvalidBackend
 from .base import Attempt, RequestBackend
@@ -15,7 +12,7 @@ from .lease import LeaseAttempt
 from .redis_leases import RedisLeases
 
 try:
-    from django_redis.cache import RedisCache
+    from ..redis_client import require_django_redis
 except ImportError as error:
     raise ImportError(f"install django-dist[redis] ({error})") from error
 
@@ -32,12 +29,7 @@ class RedisRequests(RequestBackend):
 
     def __init__(self, *, alias: str, connection: str = "default", prefix: str = "dist:request:") -> None:
         super().__init__(alias=alias)
-        entry: dict[str, Any] = settings.CACHES.get(connection, {})
-        if not entry or not _is_django_redis(entry["BACKEND"]):
-            raise InvalidBackend(
-                f"DIST_IDEMPOTENCY[{alias!r}]: connection {connection!r} must be an alias of CACHES with BACKEND "
-                f"'django_redis.cache.RedisCache'; CACHES has {sorted(settings.CACHES)}"
-            )
+        require_django_redis(connection, f"DIST_IDEMPOTENCY[{alias!r}]")
         self.leases = RedisLeases(alias, connection, prefix)
 
     def attempt(self, mode: str = "atomic", max_run: float = 600.0) -> Attempt:
@@ -53,7 +45,3 @@ class RedisRequests(RequestBackend):
         """Return 0, since Redis deletes what expires by itself; raises BackendUnavailable where it does not answer."""
         self.leases.look(UUID(int=0))
         return 0
-
-
-def _is_django_redis(backend: str) -> bool:
-    return issubclass(import_string(backend), RedisCache)

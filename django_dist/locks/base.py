@@ -40,6 +40,7 @@ class Holder(NamedTuple):
     fence: int
     age: float  # seconds since it was granted
     left: float  # seconds of its lease
+    waiting: int | None = None  # how many wait for it, where the store knows
 
 
 class LockBackend(ABC):
@@ -53,7 +54,7 @@ class LockBackend(ABC):
 
     #: Whether the ``a`` methods run on the thread of Django's async ORM calls, else on any.
     thread_sensitive: ClassVar[bool] = False
-    #: Seconds between two tries of the first in the line, at most; more where the store wakes who waits.
+    #: Seconds between two tries of the first in the line, at most.
     longest_pause: ClassVar[float] = 0.08
     per_process: bool = False  # whether another process has locks of its own
 
@@ -101,11 +102,11 @@ class LockBackend(ABC):
         """Return how many locks wait to be purged."""
         return 0
 
-    def pause(self, name: str, seconds: float, waiter: Waiter) -> None:
-        """Wait for ``seconds``, or until it is worth asking again: woken by the store, or by ``waiter``."""
+    def pause(self, name: str, seconds: float, most: float, waiter: Waiter) -> None:
+        """Wait for ``seconds``, or until ``waiter`` is woken; a store that wakes it may wait longer, up to ``most``."""
         waiter.sleep(seconds)
 
-    async def apause(self, name: str, seconds: float, waiter: AsyncWaiter) -> None:
+    async def apause(self, name: str, seconds: float, most: float, waiter: AsyncWaiter) -> None:
         """See pause()."""
         await waiter.asleep(seconds)
 
@@ -123,8 +124,10 @@ class LockBackend(ABC):
                     if tried.fence is not None:
                         return Grant(tried.fence, sent + SURE * ttl, tried.joined)
                     rest = tried.left
-                if left:
-                    self.pause(name, min(left, _until_worth(pause, rest)) if waiter.first else left, waiter)
+                if left and waiter.first:
+                    self.pause(name, min(left, _until_worth(pause, rest)), left, waiter)
+                elif left:
+                    waiter.sleep(left)
         return None
 
     async def aacquire(self, name: str, owner: str, ttl: float, wait: float) -> Grant | None:
@@ -138,8 +141,10 @@ class LockBackend(ABC):
                     if tried.fence is not None:
                         return Grant(tried.fence, sent + SURE * ttl, tried.joined)
                     rest = tried.left
-                if left:
-                    await self.apause(name, min(left, _until_worth(pause, rest)) if waiter.first else left, waiter)
+                if left and waiter.first:
+                    await self.apause(name, min(left, _until_worth(pause, rest)), left, waiter)
+                elif left:
+                    await waiter.asleep(left)
         return None
 
     async def atry_acquire(self, name: str, owner: str, ttl: float) -> Tried:

@@ -74,11 +74,12 @@ class Line:
                     waiters[0].first = True
                     waiters[0].wake()
 
-    def freed(self, name: str) -> None:
-        """Wake the first who waits for ``name``, which this process has just freed."""
+    def freed(self, name: str) -> bool:
+        """Wake the first who waits for ``name``, which is free now; return whether somebody waits."""
         with self._changing:
             if waiters := self._waiting.get(name):
                 waiters[0].wake()
+        return bool(waiters)
 
     def length(self, name: str) -> int:
         """Return how many wait for ``name`` in this process, the one included who asks."""

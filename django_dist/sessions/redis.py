@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-
 from ..exceptions import SessionStoreUnavailable
 from . import redis_calls as calls
 from .device import Device
@@ -20,9 +18,9 @@ from .redis_calls import Call
 from .store import DistSession
 
 try:
-    from redis.exceptions import NoScriptError, RedisError
+    from redis.exceptions import RedisError
 
-    from .redis_client import aclient_of, client_of
+    from ..redis_client import arun, client_of, run
 except ImportError as error:
     raise ImportError(f"install django-dist[redis] ({error})") from error
 
@@ -138,23 +136,13 @@ class RedisSessions(ReplicaPlace):
 
 def _run(call: Call[Answer], connection: str | None) -> Answer:
     with _told(connection) as alias:
-        client = client_of(alias)
-        # NEVER_DECODE: an answer is bytes, whatever decode_responses of the alias says.
-        try:
-            answer = client.execute_command("EVALSHA", call.script.sha, *call.given, NEVER_DECODE=True)
-        except NoScriptError:  # a server that was started since, or another one
-            answer = client.execute_command("EVAL", call.script.text, *call.given, NEVER_DECODE=True)
+        answer = run(call.script, call.given, alias)
     return call.meaning(answer)
 
 
 async def _arun(call: Call[Answer], connection: str | None) -> Answer:
     with _told(connection) as alias:
-        if (client := await aclient_of(alias)) is None:
-            return await sync_to_async(_run)(call, connection)
-        try:
-            answer = await client.execute_command("EVALSHA", call.script.sha, *call.given)
-        except NoScriptError:
-            answer = await client.execute_command("EVAL", call.script.text, *call.given)
+        answer = await arun(call.script, call.given, alias)
     return call.meaning(answer)
 
 

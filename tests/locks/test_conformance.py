@@ -1,9 +1,12 @@
 """The suite of locks over every store."""
 
+from uuid import uuid4
+
 from django.test import SimpleTestCase, TransactionTestCase
 
 from django_dist.locks.database import DatabaseLocks
 from django_dist.locks.memory import MemoryLocks
+from django_dist.locks.redis import RedisLocks
 from django_dist.testing.lock_transactions import LockTransactionConformance
 from django_dist.testing.locks import LockConformance
 from services import needs
@@ -35,6 +38,29 @@ class MariaDBTests(LockConformance, TransactionTestCase):
         return DatabaseLocks(alias="test", database="mysql")
 
 
+class OnRedis:
+    """A store whose keys are those of one test."""
+
+    cache = "redis"
+
+    def setUp(self):
+        self.prefix = f"test:{uuid4().hex}:"
+        super().setUp()
+
+    def make_backend(self):
+        return RedisLocks(alias="test", connection=self.cache, prefix=self.prefix)
+
+
+@needs("redis")
+class RedisTests(OnRedis, LockConformance, SimpleTestCase):
+    pass
+
+
+@needs("valkey")
+class ValkeyTests(OnRedis, LockConformance, SimpleTestCase):
+    cache = "valkey"
+
+
 class SQLiteTransactionTests(LockTransactionConformance, TransactionTestCase):
     def make_backend(self):
         return DatabaseLocks(alias="test")
@@ -54,6 +80,11 @@ class MariaDBTransactionTests(LockTransactionConformance, TransactionTestCase):
 
     def make_backend(self):
         return DatabaseLocks(alias="test", database="mysql")
+
+
+@needs("postgres", "redis")
+class RedisTransactionTests(OnRedis, LockTransactionConformance, TransactionTestCase):
+    database = "postgres"
 
 
 @needs("postgres")

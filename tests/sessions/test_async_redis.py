@@ -19,7 +19,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from django_dist.exceptions import SessionStoreUnavailable
-from django_dist.sessions import SessionMiddleware, redis_client
+from django_dist import redis_client
+from django_dist.sessions import SessionMiddleware
 from django_dist.sessions.redis import SessionStore
 from processes.clients import until
 from services import needs, url

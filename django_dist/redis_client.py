@@ -1,4 +1,4 @@
-"""The clients that sessions use: one of all threads, and one of each event loop, both made of an alias of django-redis.
+"""The clients that scripts are sent by: one of all threads, and one of each event loop, made of an alias of django-redis.
 
 Not bounded by us where the alias finds its Redis by Sentinel: there its own time-outs and retries count.
 """
@@ -9,12 +9,19 @@ from collections.abc import AsyncGenerator
 from functools import cache
 from typing import Any, Final
 
+from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+from django_redis.cache import RedisCache
 from redis import Redis
 from redis import asyncio as aio
 from redis.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import NoScriptError
 
-from ..idempotency.redis_leases import client_of as client_of_alias
+from .exceptions import InvalidBackend
+from .idempotency.redis_leases import client_of as client_of_alias
+from .idempotency.redis_scripts import Script
 
 #: Where the alias, or its redis-py, lets a socket wait for ever.
 TIMEOUT_S: Final = 5.0
@@ -31,6 +38,16 @@ TWINS: Final = {
     UnixDomainSocketConnection: aio.UnixDomainSocketConnection,
 }
 _of_loops: Final[dict[tuple[asyncio.AbstractEventLoop, Any], tuple[Any, Any]]] = {}
+
+
+def require_django_redis(connection: str, where: str) -> None:
+    """Raise InvalidBackend unless ``connection`` is an alias of CACHES made with django-redis; ``where`` names it."""
+    entry = settings.CACHES.get(connection)
+    if not entry or not issubclass(import_string(entry["BACKEND"]), RedisCache):
+        raise InvalidBackend(
+            f"{where}: connection {connection!r} must be an alias of CACHES with BACKEND "
+            f"'django_redis.cache.RedisCache'; CACHES has {sorted(settings.CACHES)}"
+        )
 
 
 @cache
@@ -101,6 +118,26 @@ async def _keep(place: tuple[asyncio.AbstractEventLoop, Any], pool: Any) -> Asyn
     finally:
         _of_loops.pop(place, None)
         await pool.disconnect()
+
+
+def run(script: Script, given: tuple[bytes | int, ...], connection: str) -> Any:
+    """Return what ``script`` answers to ``given``, the number of its keys first; raises RedisError."""
+    client = client_of(connection)
+    # NEVER_DECODE: an answer is bytes, whatever decode_responses of the alias says.
+    try:
+        return client.execute_command("EVALSHA", script.sha, *given, NEVER_DECODE=True)
+    except NoScriptError:  # a server that was started since, or another one
+        return client.execute_command("EVAL", script.text, *given, NEVER_DECODE=True)
+
+
+async def arun(script: Script, given: tuple[bytes | int, ...], connection: str) -> Any:
+    """See run(); on a thread where the alias has no twin in asyncio."""
+    if (client := await aclient_of(connection)) is None:
+        return await sync_to_async(run)(script, given, connection)
+    try:
+        return await client.execute_command("EVALSHA", script.sha, *given)
+    except NoScriptError:
+        return await client.execute_command("EVAL", script.text, *given)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
