@@ -16,14 +16,6 @@ Result = TypeVar("Result")
 MOST_HOLDERS: Final = 1000  # that one listing tells
 
 
-class Tried(NamedTuple):
-    """What one try came to."""
-
-    fence: int | None  # None: another holds it
-    left: float = 0.0  # seconds that the other's lease has left, where the store tells: when to look again
-    joined: bool = False  # whether the grant is part of this thread's transaction, and unseen by others until its end
-
-
 class Grant(NamedTuple):
     """A lock that was had."""
 
@@ -32,14 +24,28 @@ class Grant(NamedTuple):
     joined: bool = False  # see Tried
 
 
+class Tried(NamedTuple):
+    """What one try came to."""
+
+    fence: int | None  # None: another holds it
+    left: float = 0.0  # seconds that the other's lease has left, where the store tells: when to look again
+    joined: bool = False  # whether the grant is part of this thread's transaction, and lasts no longer
+
+    def grant(self, sent: float, ttl: float) -> Grant | None:
+        """Return what was had for ``ttl`` seconds by a request that was sent at ``sent``, or None."""
+        if self.fence is None:
+            return None
+        return Grant(self.fence, float("inf") if self.joined else sent + SURE * ttl, self.joined)
+
+
 class Holder(NamedTuple):
     """Who holds a lock, as the store tells it."""
 
     name: str
     owner: str  # see Owner.read()
-    fence: int
+    fence: int | None  # None: the store does not tell
     age: float  # seconds since it was granted
-    left: float  # seconds of its lease
+    left: float  # seconds of its lease; infinite where it lasts as long as a transaction
     waiting: int | None = None  # how many wait for it, where the store knows
 
 
@@ -121,8 +127,8 @@ class LockBackend(ABC):
                 if waiter.first:
                     sent = moment()
                     tried = asked_twice(lambda: self.try_acquire(name, owner, ttl))
-                    if tried.fence is not None:
-                        return Grant(tried.fence, sent + SURE * ttl, tried.joined)
+                    if (grant := tried.grant(sent, ttl)) is not None:
+                        return grant
                     rest = tried.left
                 if left and waiter.first:
                     self.pause(name, min(left, _until_worth(pause, rest)), left, waiter)
@@ -138,8 +144,8 @@ class LockBackend(ABC):
                 if waiter.first:
                     sent = moment()
                     tried = await aasked_twice(lambda: self.atry_acquire(name, owner, ttl))
-                    if tried.fence is not None:
-                        return Grant(tried.fence, sent + SURE * ttl, tried.joined)
+                    if (grant := tried.grant(sent, ttl)) is not None:
+                        return grant
                     rest = tried.left
                 if left and waiter.first:
                     await self.apause(name, min(left, _until_worth(pause, rest)), left, waiter)

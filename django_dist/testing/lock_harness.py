@@ -27,6 +27,10 @@ class LockHarness(Base):
 
     #: Whether a refused try tells how long the other's lease lasts.
     tells_rest: ClassVar[bool] = True
+    #: Whether the list of holders tells their fences.
+    tells_fence: ClassVar[bool] = True
+    #: Whether who waits stands in a queue of the store, and does not ask it again.
+    queues: ClassVar[bool] = False
 
     def make_backend(self) -> LockBackend:
         """Return a store that holds nothing yet; a second call, the same as another process would have it."""

@@ -41,7 +41,12 @@ class LockTransactionConformance(LockHarness, DatabaseCase):
 
     @property
     def joins(self) -> bool:
-        """Whether a lock in a transaction is part of it: one in SQLite, which has one writer at a time."""
+        """Whether a lock in a transaction is part of it, and ends with it; a subclass may say so."""
+        return self.alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether a lock in a transaction is one in SQLite, which has one writer at a time."""
         return self.one_writer and isinstance(self.locks, DatabaseLocks)
 
     @property
@@ -130,7 +135,7 @@ class LockTransactionConformance(LockHarness, DatabaseCase):
 
     def test_release_now_does_not_wait(self) -> None:
         if self.joins:
-            self.skipTest("SQLite has one writer at a time")
+            self.skipTest("it ends with the transaction")
         with self.atomic():
             self.effect()
             with self.lock(release="now"):
@@ -166,7 +171,7 @@ class LockTransactionConformance(LockHarness, DatabaseCase):
 
     def test_transaction_whose_lock_was_lost_is_not_committed(self) -> None:
         if self.joins:
-            self.skipTest("a transaction of SQLite is alone, whatever becomes of the lease")
+            self.skipTest("it is not lost before the transaction is")
         with self.assertRaises(LockLost), self.atomic():
             with self.lock(ttl=SHORT_S, renew=False) as lease:
                 self.effect()
@@ -211,8 +216,8 @@ class LockTransactionConformance(LockHarness, DatabaseCase):
             self.elsewhere(enter)
 
     def test_transaction_does_not_wait_where_the_holder_could_not_release(self) -> None:
-        if not self.joins:
-            self.skipTest("of SQLite alone, which has one writer at a time")
+        if not self.alone:
+            self.skipTest("of SQLite, which has one writer at a time")
         self.grant()
         with self.atomic():
             self.effect()

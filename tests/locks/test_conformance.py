@@ -6,6 +6,7 @@ from django.test import SimpleTestCase, TransactionTestCase
 
 from django_dist.locks.database import DatabaseLocks
 from django_dist.locks.memory import MemoryLocks
+from django_dist.locks.postgres import AdvisoryLocks
 from django_dist.locks.redis import RedisLocks
 from django_dist.testing.lock_transactions import LockTransactionConformance
 from django_dist.testing.locks import LockConformance
@@ -36,6 +37,30 @@ class MariaDBTests(LockConformance, TransactionTestCase):
 
     def make_backend(self):
         return DatabaseLocks(alias="test", database="mysql")
+
+
+class ByAdvisoryLocks:
+    database = "postgres"
+    tells_rest, tells_fence, queues = False, False, True
+
+    def make_backend(self):
+        made = AdvisoryLocks(alias="test", database="postgres")
+        self.addCleanup(self.let_go, made)
+        return made
+
+    def let_go(self, made):
+        for _, name, owner in list(made._held):
+            made.release(name, owner, None)
+
+
+@needs("postgres")
+class AdvisoryTests(ByAdvisoryLocks, LockConformance, TransactionTestCase):
+    databases = {"default", "postgres"}
+
+
+@needs("postgres")
+class AdvisoryTransactionTests(ByAdvisoryLocks, LockTransactionConformance, TransactionTestCase):
+    joins = True
 
 
 class OnRedis:

@@ -10,7 +10,7 @@ from ...locks.base import LockBackend
 from ...locks.owner import Owner
 from ...locks.registry import locks
 
-HEAD: Final = ("name", "host", "pid", "thread or task", "fence", "held for", "lease left")
+HEAD: Final = ("name", "host", "pid", "thread or task", "fence", "held for", "lease left", "waiting")
 
 
 class Command(BaseCommand):
@@ -38,11 +38,15 @@ class Command(BaseCommand):
 
     def _list(self, store: LockBackend) -> None:
         rows = [HEAD]
-        for name, text, fence, age, left in store.holders():
+        for name, text, fence, age, left, waiting in store.holders():
             owner = Owner.read(text)
             where = (owner.host or owner.nonce, str(owner.pid), owner.where)
-            rows.append((repr(name), *where, str(fence), f"{age:.1f} s", f"{left:.1f} s"))
+            rows.append((repr(name), *where, _known(fence), f"{age:.1f} s", f"{left:.1f} s", _known(waiting)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         self.stdout.write(f"{len(rows) - 1} held")
+
+
+def _known(number: int | None) -> str:
+    return "" if number is None else str(number)
