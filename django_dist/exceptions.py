@@ -15,7 +15,8 @@ DistError
 |   `-- GuardFailed         short
 |-- LockError               name
 |   |-- LockTimeout         also TimeoutError
-|   `-- LockLost
+|   |-- LockLost
+|   `-- LocksTable          also ValueError
 |-- SessionError
 |   |-- SessionConflict         keys
 |   |-- SessionLimitReached     limit; also PermissionDenied
@@ -124,6 +125,10 @@ class LockTimeout(LockError, TimeoutError):
     retryable = True
 
 
+class LocksTable(LockError, ValueError):
+    """A filter that no index serves: to lock its rows, the database would lock all of the table."""
+
+
 class LockLost(LockError):
     """The lock was lost while its block ran: another may have been in there, too."""
 
@@ -176,7 +181,7 @@ class PreconditionRequired(DistError):
 
 
 class OutsideAtomic(DistError, TransactionManagementError):
-    """A claim in no transaction of its caller's: a crash after it would lose the message for ever."""
+    """No transaction of the caller's: a claim would lose its message in a crash, rows would not be locked."""
 
 
 class HandlerUndone(DistError, TransactionManagementError):

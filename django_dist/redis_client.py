@@ -1,4 +1,4 @@
-"""The clients that scripts are sent by: one of all threads, and one of each event loop, made of an alias of django-redis.
+"""The clients that send scripts: one of all threads, and one of each event loop, made of an alias of django-redis.
 
 Not bounded by us where the alias finds its Redis by Sentinel: there its own time-outs and retries count.
 """

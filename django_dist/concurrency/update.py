@@ -24,6 +24,7 @@ def is_plain(rows: "QuerySet[Any]", values: Values, returning: Sequence[Any]) ->
         or rows.query.where
         or type(rows)._update is not QuerySet._update  # type: ignore[attr-defined]
         or rows.model._meta.select_on_save
+        or getattr(rows.model, "is_fenced", False)  # asks for more than the version
         or any(_is_compiled(field, value) for field, _, value in values)
     )
 

@@ -4,5 +4,6 @@ from .block import lock
 from .decorator import locked
 from .lease import Lease
 from .many import acquire_all
+from .row import RowLock, lock_rows
 
-__all__ = ["Lease", "acquire_all", "lock", "locked"]
+__all__ = ["Lease", "RowLock", "acquire_all", "lock", "lock_rows", "locked"]

@@ -18,8 +18,8 @@ from redis.asyncio import connection as aio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from django_dist.exceptions import SessionStoreUnavailable
 from django_dist import redis_client
+from django_dist.exceptions import SessionStoreUnavailable
 from django_dist.sessions import SessionMiddleware
 from django_dist.sessions.redis import SessionStore
 from processes.clients import until

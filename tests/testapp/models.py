@@ -3,6 +3,7 @@
 from django.db import models
 
 from django_dist.concurrency import VersionedModel
+from django_dist.locks.fenced import FencedModel
 
 
 class Entry(models.Model):
@@ -43,3 +44,30 @@ class Chapter(VersionedModel):
 
     def __str__(self) -> str:
         return str(self.title)
+
+
+class Account(FencedModel):
+    """What is changed under a lock: found by its number or its town, and by its owner without an index."""
+
+    number = models.IntegerField(unique=True)
+    town = models.CharField(max_length=20, db_index=True)
+    owner = models.CharField(max_length=20)
+    balance = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Savings(Account):
+    """A table of its own beside that of a fenced one."""
+
+    rate = models.IntegerField(default=0)
+
+
+class Ledger(VersionedModel, FencedModel):
+    """What is changed under a lock, and by people who hold none."""
+
+    balance = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.balance)
