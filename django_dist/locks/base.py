@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from .line import AsyncWaiter, Line, Waiter
 from .moment import SURE, moment
 from .ticker import Ticker
-from .waiting import FIRST_PAUSE_S, aasked_twice, asked_twice, pauses
+from .waiting import FIRST_PAUSE_S, aasked_twice, asked_twice, pauses, to_the_end
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -29,13 +29,14 @@ class Tried(NamedTuple):
 
     fence: int | None  # None: another holds it
     left: float = 0.0  # seconds that the other's lease has left, where the store tells: when to look again
-    joined: bool = False  # whether the grant is part of this thread's transaction, and lasts no longer
+    joined: bool = False  # whether the grant is part of this thread's transaction, and unseen by others until its end
+    endless: bool = False  # whether it has no lease, but lasts as long as that
 
     def grant(self, sent: float, ttl: float) -> Grant | None:
         """Return what was had for ``ttl`` seconds by a request that was sent at ``sent``, or None."""
         if self.fence is None:
             return None
-        return Grant(self.fence, float("inf") if self.joined else sent + SURE * ttl, self.joined)
+        return Grant(self.fence, float("inf") if self.endless else sent + SURE * ttl, self.joined)
 
 
 class Holder(NamedTuple):
@@ -109,48 +110,85 @@ class LockBackend(ABC):
         return 0
 
     def pause(self, name: str, seconds: float, most: float, waiter: Waiter) -> None:
-        """Wait for ``seconds``, or until ``waiter`` is woken; a store that wakes it may wait longer, up to ``most``."""
+        """Wait for ``seconds``, or until ``waiter`` is woken; a store that wakes it may wait longer, up to ``most``.
+
+        One that grants the lock to it meanwhile sets its ``grant``.
+        """
         waiter.sleep(seconds)
 
     async def apause(self, name: str, seconds: float, most: float, waiter: AsyncWaiter) -> None:
         """See pause()."""
         await waiter.asleep(seconds)
 
+    def leave(self, name: str, waiter: Waiter) -> None:
+        """Note that ``waiter`` waits no more; what was granted to him, and he knows nothing of, is freed."""
+
+    async def aleave(self, name: str, waiter: AsyncWaiter) -> None:
+        """See leave()."""
+
     def acquire(self, name: str, owner: str, ttl: float, wait: float) -> Grant | None:
         """Try for ``wait`` seconds, in turn with others of this process; None when it stayed with another.
 
         A store whose clients wait in a queue of its own overrides this and aacquire().
         """
-        waiter, rest = Waiter(), 0.0
+        tried, sent = None, moment()
+        if not self.line.waits(name):
+            tried = asked_twice(lambda: self.try_acquire(name, owner, ttl))
+            if (grant := tried.grant(sent, ttl)) is not None or not wait:
+                return grant
+        waiter = Waiter(owner, ttl)
         with self.line.place(name, waiter):
-            for left, pause in pauses(wait, self.longest_pause):
-                if waiter.first:
-                    sent = moment()
-                    tried = asked_twice(lambda: self.try_acquire(name, owner, ttl))
-                    if (grant := tried.grant(sent, ttl)) is not None:
-                        return grant
-                    rest = tried.left
-                if left and waiter.first:
-                    self.pause(name, min(left, _until_worth(pause, rest)), left, waiter)
-                elif left:
-                    waiter.sleep(left)
-        return None
+            try:
+                waiter.grant = self._waited(name, waiter, wait, tried)
+            finally:
+                self.leave(name, waiter)
+        return waiter.grant
 
     async def aacquire(self, name: str, owner: str, ttl: float, wait: float) -> Grant | None:
         """See acquire()."""
-        waiter, rest = AsyncWaiter(), 0.0
+        tried, sent = None, moment()
+        if not self.line.waits(name):
+            tried = await aasked_twice(lambda: self.atry_acquire(name, owner, ttl))
+            if (grant := tried.grant(sent, ttl)) is not None or not wait:
+                return grant
+        waiter = AsyncWaiter(owner, ttl)
         with self.line.place(name, waiter):
-            for left, pause in pauses(wait, self.longest_pause):
-                if waiter.first:
-                    sent = moment()
-                    tried = await aasked_twice(lambda: self.atry_acquire(name, owner, ttl))
-                    if (grant := tried.grant(sent, ttl)) is not None:
-                        return grant
-                    rest = tried.left
-                if left and waiter.first:
-                    await self.apause(name, min(left, _until_worth(pause, rest)), left, waiter)
-                elif left:
-                    await waiter.asleep(left)
+            try:
+                waiter.grant = await self._awaited(name, waiter, wait, tried)
+            finally:
+                await to_the_end(self.aleave(name, waiter))
+        return waiter.grant
+
+    def _waited(self, name: str, waiter: Waiter, wait: float, tried: Tried | None) -> Grant | None:
+        for left, pause in pauses(wait, self.longest_pause):
+            if waiter.first:
+                sent = moment()
+                tried = tried or asked_twice(lambda: self.try_acquire(name, waiter.owner, waiter.ttl))
+                if (grant := tried.grant(sent, waiter.ttl)) is not None:
+                    return grant
+                if left:
+                    self.pause(name, min(left, _until_worth(pause, tried.left)), left, waiter)
+                if waiter.grant is not None:
+                    return waiter.grant
+                tried = None
+            elif left:
+                waiter.sleep(left)
+        return None
+
+    async def _awaited(self, name: str, waiter: AsyncWaiter, wait: float, tried: Tried | None) -> Grant | None:
+        for left, pause in pauses(wait, self.longest_pause):
+            if waiter.first:
+                sent = moment()
+                tried = tried or await aasked_twice(lambda: self.atry_acquire(name, waiter.owner, waiter.ttl))
+                if (grant := tried.grant(sent, waiter.ttl)) is not None:
+                    return grant
+                if left:
+                    await self.apause(name, min(left, _until_worth(pause, tried.left)), left, waiter)
+                if waiter.grant is not None:
+                    return waiter.grant
+                tried = None
+            elif left:
+                await waiter.asleep(left)
         return None
 
     async def atry_acquire(self, name: str, owner: str, ttl: float) -> Tried:

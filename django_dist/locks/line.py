@@ -6,13 +6,20 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import Grant
 
 
 class Waiter:
-    """One who waits. He is woken when he comes to be the first, and when this process frees the lock."""
+    """One who waits. He is woken when he comes to be the first, and when the lock may be free."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str, ttl: float) -> None:
+        self.owner, self.ttl = owner, ttl  # of the grant that he waits for
         self.first = False
+        self.told: tuple[int, int] | None = None  # by the store: the fence of his grant, and its time there
+        self.grant: Grant | None = None
         self._woken = threading.Event()
 
     def wake(self) -> None:
@@ -28,8 +35,8 @@ class Waiter:
 class AsyncWaiter(Waiter):
     """A task that waits."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, owner: str, ttl: float) -> None:
+        super().__init__(owner, ttl)
         self._loop, self._called = asyncio.get_running_loop(), asyncio.Event()
 
     def wake(self) -> None:
@@ -74,12 +81,23 @@ class Line:
                     waiters[0].first = True
                     waiters[0].wake()
 
-    def freed(self, name: str) -> bool:
-        """Wake the first who waits for ``name``, which is free now; return whether somebody waits."""
+    def freed(self, name: str) -> None:
+        """Wake the first who waits for ``name``, which this process has just freed."""
         with self._changing:
             if waiters := self._waiting.get(name):
                 waiters[0].wake()
-        return bool(waiters)
+
+    def tell(self, name: str, owner: str, told: tuple[int, int]) -> None:
+        """Tell ``owner``, if he is the first who waits for ``name``, that it was granted to him."""
+        with self._changing:
+            waiters = self._waiting.get(name)
+            if waiters and waiters[0].owner == owner:
+                waiters[0].told = told
+                waiters[0].wake()
+
+    def waits(self, name: str) -> bool:
+        """Return whether somebody waits for ``name`` in this process, or, after a fork, may have."""
+        return name in self._waiting
 
     def length(self, name: str) -> int:
         """Return how many wait for ``name`` in this process, the one included who asks."""

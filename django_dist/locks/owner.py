@@ -4,7 +4,8 @@ import asyncio
 import os
 import socket
 import threading
-from functools import cache
+from functools import cache, lru_cache
+from itertools import count
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 from weakref import ref
@@ -50,7 +51,23 @@ def new_owner() -> str:
     """Return an owner for one grant to who runs now."""
     task = _task()
     where = task.get_name() if task else threading.current_thread().name
-    return str(Owner(_host(), os.getpid(), _plain(where), uuid4().hex))
+    return f"{_host()} {os.getpid()} {_plain(where)} {_process.nonce}-{next(_process.grants):x}"
+
+
+class _Process:
+    """What no other process calls itself."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Take another name, such as after a fork."""
+        self.nonce, self.grants = uuid4().hex, count()
+
+
+_process: Final = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.begin)
 
 
 def life() -> "ref[Any]":
@@ -67,10 +84,8 @@ def lives(runner: "ref[Any]") -> bool:
 
 
 def _task() -> "asyncio.Task[Any] | None":
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no event loop runs in this thread
-        return None
+    loop = asyncio._get_running_loop()  # get_running_loop() would raise, which takes longer than all the rest
+    return None if loop is None else asyncio.current_task(loop)
 
 
 @cache
@@ -78,6 +93,7 @@ def _host() -> str:
     return _plain(socket.gethostname())
 
 
+@lru_cache(maxsize=1000)
 def _plain(text: str) -> str:
     """Return ``text`` short, and without what would part it or not be ASCII."""
     return "".join(char if "!" <= char <= "~" else "_" for char in text)[:LONGEST] or "_"

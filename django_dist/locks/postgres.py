@@ -58,7 +58,7 @@ class AdvisoryLocks(LockBackend):
 
     def acquire(self, name: str, owner: str, ttl: float, wait: float) -> Grant | None:
         """See LockBackend.acquire(); the first in the line of this process waits in the queue of the server."""
-        waiter, deadline = Waiter(), moment() + wait
+        waiter, deadline = Waiter(owner, ttl), moment() + wait
         with self.line.place(name, waiter):
             while True:
                 left = max(0.0, deadline - moment())
@@ -127,7 +127,7 @@ class AdvisoryLocks(LockBackend):
         own, place = connections[self.database], (os.getpid(), name, owner)
         if (held := self._held.get(place)) is not None:  # the repeat of a call whose answer was lost
             if held.lasts(ttl):
-                return Tried(held.fence, joined=held.inside)
+                return Tried(held.fence, joined=held.inside, endless=held.inside)
             self.release(name, owner, None)
         with self._answering(own):
             # In a savepoint it would end with that.
@@ -138,7 +138,7 @@ class AdvisoryLocks(LockBackend):
         if found is None:
             return Tried(None)
         self._held[place] = found
-        return Tried(found.fence, joined=found.inside)
+        return Tried(found.fence, joined=found.inside, endless=found.inside)
 
     def _inside(self, own: BaseDatabaseWrapper, name: str, wait: float) -> Inside | None:
         """Get it for the transaction of this thread, unless another owner has it by that."""

@@ -35,19 +35,18 @@ class Ticker:
         """Call ``job`` at ``due``, by moment()."""
         if self._pid != os.getpid():
             self._forget()
-        with self._changed:
-            self._due[job] = due
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            elif due < self._next:
+        self._due[job] = due
+        if due < self._next or self._thread is None:  # else it wakes in time
+            with self._changed:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    self._thread.start()
                 self._changed.notify()
 
     def remove(self, job: Job) -> None:
         """Call ``job`` no more, but for a call that runs now."""
         if self._pid == os.getpid():
-            with self._changed:
-                self._due.pop(job, None)
+            self._due.pop(job, None)
 
     def _run(self) -> None:
         while True:
@@ -57,18 +56,18 @@ class Ticker:
                 except Exception:
                     log.exception("%s: a job failed and is not called again", self._name)
                     due = None
-                with self._changed:
-                    if due is None:
-                        self._due.pop(job, None)
-                    elif job in self._due:
-                        self._due[job] = due
+                if due is None:
+                    self._due.pop(job, None)
+                elif job in self._due:
+                    self._due[job] = due
             connections.close_all()  # this thread's own: the next round may be long in coming
 
     def _await_due(self) -> list[Job]:
         with self._changed:
             while True:
-                now = moment()
-                if due := [job for job, when in self._due.items() if when <= now]:
+                self._next = float("inf")  # what is added from here on notifies, and waits for the lock to do so
+                now, jobs = moment(), list(self._due.items())
+                if due := [job for job, when in jobs if when <= now]:
                     return due
-                self._next = min(self._due.values(), default=float("inf"))
+                self._next = min((when for _, when in jobs), default=float("inf"))
                 self._changed.wait(None if self._next == float("inf") else max(0.0, self._next - now))

@@ -55,7 +55,8 @@ class Ear:
             try:
                 self._listen()
             except (RedisError, OSError, UnicodeError) as error:
-                log.warning("Redis does not tell which locks are free; they are asked for instead: %s", error)
+                if self._live.is_set():
+                    log.warning("Redis does not tell who is granted a lock; they ask for it instead: %s", error)
                 threading.Event().wait(AGAIN_S)
             finally:
                 self._live.clear()
