@@ -173,7 +173,7 @@ class AdvisoryLocks(LockBackend):
                 return self._waited(connection, cursor, name, wait)
             cursor.execute(sql.TRY, [_key(name)])
             row = cursor.fetchone()
-        return None if row is None else self._fence(*row)
+            return None if row is None else self._fence(cursor, *row)
 
     def _waited(self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, name: str, wait: float) -> int | None:
         try:
@@ -186,22 +186,16 @@ class AdvisoryLocks(LockBackend):
             if getattr(error.__cause__, "sqlstate", None) in REFUSED:
                 return None
             raise
-        return self._fence(row[0], row[1])
+        return self._fence(cursor, row[0], row[1])
 
-    def _fence(self, fence: int, started: str) -> int:
+    def _fence(self, cursor: CursorWrapper, fence: int, started: str) -> int:
         """Return ``fence``, or another one where the server was started since this process took the last."""
-        if started == self._started:
-            return fence
-        with self._aside.connection() as connection, connection.cursor() as cursor:
-            connection.set_autocommit(False)
-            cursor.execute(sql.ONE_AT_A_TIME)
+        if started != self._started:
             cursor.execute(sql.BUMP)
-            connection.commit()
-            connection.set_autocommit(True)
             cursor.execute(sql.NEXT)
-            (passed,) = cursor.fetchone()
-        self._started = started
-        return int(passed)
+            (fence,) = cursor.fetchone()
+            self._started = started
+        return fence
 
     def _register(self, connection: BaseDatabaseWrapper, name: str) -> None:
         """Note the name, for the list of holders: a key tells none."""

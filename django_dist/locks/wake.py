@@ -51,20 +51,19 @@ class Ear:
         return self._live.is_set()
 
     def _run(self) -> None:
-        while True:
-            try:
-                self._listen()
-            except (RedisError, OSError, UnicodeError) as error:
-                if self._live.is_set():
-                    log.warning("Redis does not tell who is granted a lock; they ask for it instead: %s", error)
-                threading.Event().wait(AGAIN_S)
-            finally:
-                self._live.clear()
+        try:
+            while self._again():
+                try:
+                    self._listen()
+                except (RedisError, OSError, UnicodeError) as error:
+                    if self._live.is_set():
+                        log.warning("Redis does not tell who is granted a lock; they ask for it instead: %s", error)
+                    self._live.clear()
+                    threading.Event().wait(AGAIN_S)
+        finally:
+            self._live.clear()
             with self._changing:
-                if not self._asked:
-                    self._thread = None
-                    return
-                self._asked = False
+                self._thread = None  # who waits next begins another
 
     def _listen(self) -> None:
         """Hear, until nobody has waited for a while; raises RedisError."""

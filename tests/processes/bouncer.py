@@ -23,14 +23,14 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
-default_pool_size = 6
+default_pool_size = {pool}
 max_client_conn = 200
 """
 
 
 @contextmanager
-def bounced(database: Database) -> Iterator[Database]:
-    """Give ``database`` as it is seen through a pool of six server connections."""
+def bounced(database: Database, pool: int = 6) -> Iterator[Database]:
+    """Give ``database`` as it is seen through a pool of so many server connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +38,7 @@ def bounced(database: Database) -> Iterator[Database]:
         path = Path(folder, "pgbouncer.ini")
         password = database.settings["PASSWORD"]
         secret = f"password={password}" if password else ""
-        path.write_text(CONFIGURATION.format(port=port, secret=secret, **database.settings))
+        path.write_text(CONFIGURATION.format(port=port, secret=secret, pool=pool, **database.settings))
         somebody = {"user": "nobody"} if os.geteuid() == 0 else {}  # it refuses to run as root
         with open(Path(folder, "log"), "wb") as log, group([services.url("pgbouncer"), str(path)], log, **somebody):
             until(lambda: _answers(port), "PgBouncer")

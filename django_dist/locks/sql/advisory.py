@@ -20,11 +20,12 @@ HOLD = f"SELECT 'held by', %s, {LEASE}"
 OWN = """SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
 AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = %s"""
 
-# Fences begin at the clock, in microseconds, after each start of a server: what a crash, or a standby that was
-# promoted, has forgotten of the sequence is passed. They come slower than the clock goes.
-BUMP = f"""SELECT CASE WHEN {MICROS} > last_value + 1000000 THEN setval('django_dist_fence', {MICROS}) END
-FROM django_dist_fence"""
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('django_dist_fence', 0))"
+# Fences begin at the clock, in microseconds, when a process first sees a server since its start: what a crash, or a
+# standby that was promoted, has forgotten of the sequence is passed. They come slower than the clock goes. One who is
+# refused the lock need not wait for it: whoever has it lives on this very server, and does the same just now.
+BUMP = f"""
+SELECT CASE WHEN NOT pg_try_advisory_xact_lock(hashtextextended('django_dist_fence', 0)) THEN pg_sleep(0.01)::text
+WHEN {MICROS} > last_value + 1000000 THEN setval('django_dist_fence', {MICROS})::text END FROM django_dist_fence"""
 NEXT = "SELECT nextval('django_dist_fence')"
 
 # digest, name: for the list of holders, since a key tells no name
