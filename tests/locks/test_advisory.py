@@ -220,6 +220,7 @@ class AdvisoryTests(TransactionTestCase):
         self.assertEqual((holder.name, holder.fence, holder.left), ("a", None, float("inf")))
 
     def test_fences_pass_those_of_a_server_that_has_forgotten(self):
+        self.rows("SELECT setval('django_dist_fence', 10)")
         with lock("a", using=self.locks) as lease:
             before = lease.fence
         self.rows("SELECT setval('django_dist_fence', 1)")  # what a crash may do, and more

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import ExitStack
+from unittest.mock import patch
 
 from django.db import OperationalError, connections, transaction
 from django.test import TransactionTestCase
@@ -120,7 +121,8 @@ class SQLiteTests(Rows, TransactionTestCase):
     asked = "PRAGMA busy_timeout"
 
     def test_database_is_locked_though_nothing_was_written(self):
-        with RowLock(self.rows.filter(number=1)):
+        deferred = patch.object(connections["default"], "transaction_mode", None)  # BEGIN itself locks nothing
+        with deferred, RowLock(self.rows.filter(number=1)):
             self.assertRaises(LockTimeout, self.locked, self.rows.filter(number=2))
 
 
