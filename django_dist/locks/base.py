@@ -163,7 +163,8 @@ class LockBackend(ABC):
         for left, pause in pauses(wait, self.longest_pause):
             if waiter.first:
                 sent = moment()
-                tried = tried or asked_twice(lambda: self.try_acquire(name, waiter.owner, waiter.ttl))
+                if tried is None:
+                    tried = asked_twice(lambda: self.try_acquire(name, waiter.owner, waiter.ttl))
                 if (grant := tried.grant(sent, waiter.ttl)) is not None:
                     return grant
                 if left:
@@ -179,7 +180,8 @@ class LockBackend(ABC):
         for left, pause in pauses(wait, self.longest_pause):
             if waiter.first:
                 sent = moment()
-                tried = tried or await aasked_twice(lambda: self.atry_acquire(name, waiter.owner, waiter.ttl))
+                if tried is None:
+                    tried = await aasked_twice(lambda: self.atry_acquire(name, waiter.owner, waiter.ttl))
                 if (grant := tried.grant(sent, waiter.ttl)) is not None:
                     return grant
                 if left:

@@ -170,12 +170,14 @@ class AdvisoryLocks(LockBackend):
         """Return the fence of a grant to the transaction of ``connection``."""
         with connection.cursor() as cursor:
             if wait:
-                return self._waited(connection, cursor, name, wait)
+                return self._had_in_time(connection, cursor, name, wait)
             cursor.execute(sql.TRY, [_key(name)])
             row = cursor.fetchone()
             return None if row is None else self._fence(cursor, *row)
 
-    def _waited(self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, name: str, wait: float) -> int | None:
+    def _had_in_time(
+        self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, name: str, wait: float
+    ) -> int | None:
         try:
             with transaction.atomic(using=self.database) if connection is connections[self.database] else nullcontext():
                 cursor.execute(sql.HURRY, [f"{max(1, round(wait * 1000))}ms"])
