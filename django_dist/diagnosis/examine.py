@@ -9,6 +9,7 @@ from ..exceptions import DistError
 from ..idempotency.policy import Policy
 from ..idempotency.registry import requests
 from .base import Report, unanswered, wrong
+from .locks import examine_locks
 from .policies import FAULTS, site_readers, sound, view_readers
 from .sessions import examine_sessions
 
@@ -17,7 +18,7 @@ SYSTEM_CHECK: Final = "manage.py check tells more"
 
 def examine_all() -> list[Report]:
     """Return a report for every alias of every concern."""
-    return [_examine(alias) for alias in configured(requests.setting)] + examine_sessions()
+    return [_examine(alias) for alias in configured(requests.setting)] + examine_sessions() + examine_locks()
 
 
 def _examine(alias: str) -> Report:

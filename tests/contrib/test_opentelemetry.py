@@ -13,7 +13,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from django_dist import signals
 from django_dist.contrib.opentelemetry import Telemetry, instrument
+from django_dist.exceptions import LockLost
+from django_dist.locks import lock
+from django_dist.locks.memory import MemoryLocks
 from idempotency.site import SiteCase
+from processes.clients import until
 
 PATHS = ["/django/function", "/django/afunction", "/rest/decorated", "/ninja/async"]
 
@@ -72,6 +76,20 @@ class TelemetryTests(SiteCase):
         self.assertIs(trace.get_current_span(), trace.INVALID_SPAN)
         self.post("/django/function", self.alice)
         self.assertEqual(self.counted()["finished", ""], 1)
+
+    def test_locks_are_told_without_their_names(self):
+        locks = MemoryLocks(alias="test")
+        with lock("a secret name", using=locks):
+            pass
+        with self.assertRaises(LockLost), lock("a secret name", using=locks) as lease:
+            locks.break_lock("a secret name")
+            lease.check()
+        kinds = ("wait.duration", "hold.duration", "losses")
+        found = [self.points(f"django_dist.lock.{kind}") for kind in kinds[:2]]
+        self.assertEqual([(point.count, dict(point.attributes)) for (point,) in found],
+                         [(2, {"store": "MemoryLocks"}), (1, {"store": "MemoryLocks"})])  # fmt: skip
+        until(lambda: self.points("django_dist.lock.losses"), "the loss is told")
+        self.assertNotIn("secret", self.reader.get_metrics_data().to_json())
 
     def test_instrument_is_done_once(self):
         before = len(signals.request_claimed.receivers)
