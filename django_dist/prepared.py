@@ -47,7 +47,8 @@ class _Session:
 class PreparedStatements:
     """Statements on ``table`` and how far each session is with them; a session is used by one thread at a time."""
 
-    def __init__(self, table: str, **statements: str) -> None:
+    def __init__(self, table: str, *, of_any_size: bool = False, **statements: str) -> None:
+        self._of_any_size = of_any_size  # the statements go by an index whatever the table is
         names = {sql: _name(what, sql) for what, sql in statements.items()}
         self._forms = {sql: f"EXECUTE {name}({', '.join(['%s'] * sql.count('%s'))})" for sql, name in names.items()}
         self._prepare = [f"PREPARE {name} AS {_numbered(sql)}" for sql, name in names.items()]
@@ -131,7 +132,7 @@ class PreparedStatements:
         if escort == self._ask:
             pid, size_bytes = rows[0]
             session.never = pid != connection.pgconn.backend_pid
-            session.due = size_bytes >= LARGE_BYTES and not session.never
+            session.due = (self._of_any_size or size_bytes >= LARGE_BYTES) and not session.never
             session.uses = session.uses and session.due
             session.calls_left = AGAIN
         elif escort:

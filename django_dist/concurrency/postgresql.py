@@ -14,7 +14,7 @@ from .running import Run
 
 def prepared_runner(table: str, **statements: str) -> Run:
     """See runner()."""
-    prepared = PreparedStatements(table, **statements)
+    prepared = PreparedStatements(table, **statements)  # type: ignore[arg-type]
 
     def run(cursor: CursorWrapper, sql: str, values: list[Any]) -> Sequence[Any] | None:
         row: Sequence[Any] | None = prepared.row(cursor, sql, values)

@@ -73,15 +73,13 @@ class DatabaseLocks(LockBackend):
         with self._cursor() as cursor:
             if fence is None:
                 cursor.execute(self.plan.abandon, [self._digest(name), owner])
-            else:
-                cursor.execute(self.plan.release, [self._digest(name), fence])
-            return bool(cursor.rowcount)
+                return bool(cursor.rowcount)
+            return bool(self.plan.run(cursor, self.plan.release, [self._digest(name), fence]))
 
     def extend(self, name: str, owner: str, fence: int, ttl: float) -> bool:
         """See LockBackend.extend()."""
         with self._cursor() as cursor:
-            cursor.execute(self.plan.extend, [ttl, self._digest(name), owner, fence])
-            return bool(cursor.rowcount)
+            return bool(self.plan.run(cursor, self.plan.extend, [ttl, self._digest(name), owner, fence]))
 
     def check(self, name: str, owner: str, fence: int) -> bool:
         """See LockBackend.check()."""

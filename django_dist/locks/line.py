@@ -83,9 +83,10 @@ class Line:
 
     def freed(self, name: str) -> None:
         """Wake the first who waits for ``name``, which this process has just freed."""
-        with self._changing:
-            if waiters := self._waiting.get(name):
-                waiters[0].wake()
+        if name in self._waiting:
+            with self._changing:
+                if waiters := self._waiting.get(name):
+                    waiters[0].wake()
 
     def tell(self, name: str, owner: str, told: tuple[int, int]) -> None:
         """Tell ``owner``, if he is the first who waits for ``name``, that it was granted to him."""

@@ -24,15 +24,14 @@ FOUND: Final = f"""{NOW}
 local row = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'ends')
 local owner, fence, ends = row[1], tonumber(row[2] or 0), tonumber(row[3] or 0)
 local held, mine = owner and ends > now, owner == ARGV[1]
-local function lease(ttl, name)
-  redis.call('HSET', KEYS[1], 'ends', now + ttl)
+local function lease(ttl, name, ...)
+  redis.call('HSET', KEYS[1], 'ends', now + ttl, ...)
   redis.call('PEXPIRE', KEYS[1], math.ceil(ttl / 1000) + {KEPT_S * 1000})
   redis.call('ZADD', KEYS[3], now + ttl, name)
 end
 local function grant(to, ttl, name)
   fence = math.max(fence + 1, now)
-  redis.call('HSET', KEYS[1], 'owner', to, 'fence', fence, 'taken', now)
-  lease(ttl, name)
+  lease(ttl, name, 'owner', to, 'fence', fence, 'taken', now)
 end
 """
 
@@ -67,7 +66,6 @@ if mine then
   lease(ARGV[3], ARGV[2])
 else
   grant(ARGV[1], ARGV[3], ARGV[2])
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 end
 if ARGV[4] then
   redis.call('ZREM', KEYS[2], ARGV[4])
@@ -125,8 +123,9 @@ return 1""")
 
 # KEYS[1] has the names; the beginnings of the keys of locks and queues
 HOLDERS: Final = Script(f"""{NOW}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local all = {{}}
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf',
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf',
     'LIMIT', 0, {MOST_HOLDERS})) do
   local row = redis.call('HMGET', ARGV[1] .. name, 'owner', 'fence', 'taken', 'ends')
   if row[1] then

@@ -14,6 +14,7 @@ from django.db import connections
 from .moment import moment
 
 log: Final = logging.getLogger("django_dist.locks")
+LOOK_S: Final = 1.0
 #: Returns when it is due again, by moment(), or None: never.
 Job = Callable[[], float | None]
 
@@ -29,13 +30,14 @@ class Ticker:
         self._pid, self._changed = os.getpid(), threading.Condition()
         self._due: dict[Job, float] = {}
         self._next = float("inf")  # when the thread wakes
+        self._added = False  # something, since it last looked
         self._thread: threading.Thread | None = None
 
     def add(self, job: Job, due: float) -> None:
         """Call ``job`` at ``due``, by moment()."""
         if self._pid != os.getpid():
             self._forget()
-        self._due[job] = due
+        self._due[job], self._added = due, True
         if due < self._next or self._thread is None:  # else it wakes in time
             with self._changed:
                 if self._thread is None:
@@ -69,5 +71,7 @@ class Ticker:
                 now, jobs = moment(), list(self._due.items())
                 if due := [job for job, when in jobs if when <= now]:
                     return due
-                self._next = min((when for _, when in jobs), default=float("inf"))
+                # Jobs come and go: to be woken by each of them would cost more than to look once a second.
+                idle, self._added = now + LOOK_S if self._added else float("inf"), False
+                self._next = min((when for _, when in jobs), default=idle)
                 self._changed.wait(None if self._next == float("inf") else max(0.0, self._next - now))

@@ -55,6 +55,12 @@ class Plan(ABC):
     def acquire(self, cursor: CursorWrapper, digest: Any, name: bytes, owner: str, ttl: float) -> Tried:
         """Insert or take the row, unless another's lease lasts; a fence is the clock, and more than the last."""
 
+    def run(self, cursor: CursorWrapper, sql: str, values: list[Any]) -> int:
+        """Send one of what each lock sends; return how many rows it has changed or found."""
+        cursor.execute(sql, values)
+        found: int = cursor.rowcount
+        return found
+
     def is_busy(self, error: DatabaseError) -> bool:
         """Return whether ``error`` says that somebody else is at the row just now."""
         return False

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from ...prepared import PreparedStatements
 from ..base import Tried
 from .base import TABLE, Plan
 
@@ -38,10 +39,22 @@ class PostgreSQLPlan(Plan):
         f"SELECT digest FROM {TABLE} WHERE {{condition}} LIMIT %s FOR UPDATE SKIP LOCKED))"
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        # A table of one lock is as common as any, and the plan is made anew from time to time.
+        self._prepared = PreparedStatements(
+            TABLE, of_any_size=True, acquire=ACQUIRE, release=self.release, extend=self.extend
+        )
+
+    def run(self, cursor: CursorWrapper, sql: str, values: list[Any]) -> int:
+        """See Plan.run(); it is prepared."""
+        self._prepared.row(cursor, sql, values)
+        found: int = cursor.rowcount
+        return found
+
     def acquire(self, cursor: CursorWrapper, digest: Any, name: bytes, owner: str, ttl: float) -> Tried:
         """See Plan.acquire(). No row: the one that is in the way came after this statement began."""
-        cursor.execute(ACQUIRE, [digest, name, owner, ttl, digest])
-        fence, left = cursor.fetchone() or (None, 0.0)
+        fence, left = self._prepared.row(cursor, ACQUIRE, [digest, name, owner, ttl, digest]) or (None, 0.0)
         return Tried(fence, max(0.0, left))
 
 

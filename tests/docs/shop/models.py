@@ -3,6 +3,7 @@
 from django.db import models
 
 from django_dist.concurrency import GuardedModel, VersionedModel
+from django_dist.locks.fenced import FencedModel
 
 
 class Order(models.Model):
@@ -20,6 +21,15 @@ class Product(VersionedModel, GuardedModel):
 
     name = models.CharField(max_length=100)
     stock = models.IntegerField(default=0)
+
+    class Meta:
+        app_label = "shop"
+
+
+class Account(FencedModel):
+    """What is written under a lock."""
+
+    balance = models.IntegerField(default=0)
 
     class Meta:
         app_label = "shop"
