@@ -1,5 +1,6 @@
 """The tables of django_dist."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import OperationalError, models, transaction
@@ -15,6 +16,12 @@ class DigestField(models.UUIDField):  # type: ignore[type-arg]
     """A 128-bit digest in the form of a UUID (RFC 9562, version 8): 16 bytes where the store has the type."""
 
 
+class Sweep:
+    """How far a purge has come: an index keeps what was deleted for a while, and each batch would walk over it."""
+
+    end: datetime | None = None  # what expired before was deleted, or was skipped
+
+
 class ExpiringQuerySet(models.QuerySet[Any]):
     """Rows with an ``expires_at``, and what is over among them."""
 
@@ -22,38 +29,53 @@ class ExpiringQuerySet(models.QuerySet[Any]):
         """Return the rows whose time is over by the store's clock."""
         return self.filter(expires_at__lte=StoreNow())
 
-    def delete_oldest(self, batch: int) -> int:
-        """Delete up to ``batch`` of these rows that are expired, oldest first, in one transaction; return how many.
+    def delete_oldest(self, batch: int, sweep: "Sweep | None" = None) -> int:
+        """Delete up to ``batch`` of these rows that are expired, oldest first; return how many.
 
-        Rows that another purge holds are skipped where the store can, so two at once do no harm; where MariaDB ends
-        a deadlock by the failure of one of them, that one tries again.
+        Rows that another purge holds are skipped where the store can, so two at once do no harm. ``sweep`` remembers
+        from batch to batch how far they have come; one that finds no more begins once again, for what was skipped.
         """
+        sweep = sweep or Sweep()
+        began = sweep.end
+        removed = self._delete(batch, sweep)
+        if removed < batch and began is not None:
+            sweep.end = None
+            removed += self._delete(batch - removed, sweep)
+        return removed
+
+    def _delete(self, batch: int, sweep: "Sweep") -> int:
+        """Delete a batch in one transaction; where MariaDB ends a deadlock of two by the failure of one, try again."""
         from .concurrency.retry import CONFLICTS
         from .concurrency.stale import code_of
 
         for _ in range(1 if self._connection().in_atomic_block else PURGE_TRIES):
             try:
-                return self._delete_oldest(batch)
+                return self._delete_once(batch, sweep)
             except OperationalError as error:
                 if code_of(error) not in CONFLICTS:
                     raise
                 failure = error
         raise failure
 
-    def _delete_oldest(self, batch: int) -> int:
+    def _delete_once(self, batch: int, sweep: "Sweep") -> int:
         connection = self._connection()
         with transaction.atomic(using=connection.alias):
             oldest = self.using(connection.alias).order_by("expires_at")
+            if sweep.end is not None:
+                oldest = oldest.filter(expires_at__gte=sweep.end)
             if connection.features.has_select_for_update:
                 oldest = oldest.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
             if connection.vendor == "postgresql":
-                return self._delete_by_place(oldest, batch)
-            digests = list(oldest.values_list("pk", flat=True)[:batch])
+                return self._delete_by_place(oldest, batch, sweep)
+            chosen = list(oldest.values_list("pk", "expires_at")[:batch])
+            if not chosen:
+                return 0
+            sweep.end = chosen[-1][1]
             # _raw_delete: nothing refers to these rows, so no look-up before the DELETE.
-            doomed = self.model._base_manager.using(connection.alias).filter(pk__in=digests)
-            return doomed._raw_delete(connection.alias) if digests else 0
+            doomed = self.model._base_manager.using(connection.alias).filter(pk__in=[digest for digest, _ in chosen])
+            return doomed._raw_delete(connection.alias)
 
-    def _delete_by_place(self, oldest: "ExpiringQuerySet", batch: int) -> int:
+    def _delete_by_place(self, oldest: "ExpiringQuerySet", batch: int, sweep: "Sweep") -> int:
         """Delete in one statement, each row where it lies: four times as fast as by a list of digests.
 
         The ARRAY makes the rows be chosen once; IN would let the planner choose anew for each row. In
@@ -64,9 +86,14 @@ class ExpiringQuerySet(models.QuerySet[Any]):
         sql, values = places.query.get_compiler(connection=connection).as_sql()
         with connection.cursor() as cursor:
             table = self.model._meta.db_table
-            cursor.execute(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({sql})) AND expires_at <= now()", values)
-            removed: int = cursor.rowcount
-        return removed
+            cursor.execute(
+                f"WITH gone AS (DELETE FROM {table} WHERE ctid = ANY(ARRAY({sql})) AND expires_at <= now() "
+                "RETURNING expires_at) SELECT count(*), max(expires_at) FROM gone",
+                values,
+            )
+            removed, end = cursor.fetchone()
+        sweep.end = end or sweep.end
+        return int(removed)
 
     def _connection(self) -> BaseDatabaseWrapper:
         from django.db import connections, router

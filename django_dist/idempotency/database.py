@@ -16,7 +16,7 @@ from django.db.transaction import Atomic
 
 from ..clock import StoreNow
 from ..exceptions import BackendUnavailable, InvalidBackend, RequestInProgress, UnsupportedView
-from ..models import RequestRecord
+from ..models import RequestRecord, Sweep
 from .base import Answer, Attempt, Claim, Record, RequestBackend
 from .database_leases import DatabaseLease, DatabaseLeases
 from .sql import plan_for
@@ -37,7 +37,7 @@ class DatabaseRequests(RequestBackend):
             raise InvalidBackend(
                 f"DIST_IDEMPOTENCY[{alias!r}]: database {database!r} is not one of {list(connections.settings)}"
             )
-        self.database = database
+        self.database, self._sweep = database, Sweep()
         name = str(connections.settings[database]["NAME"])
         self.per_process = ":memory:" in name or "mode=memory" in name
 
@@ -68,7 +68,7 @@ class DatabaseRequests(RequestBackend):
 
     def purge(self, batch: int) -> int:
         """See RequestBackend.purge()."""
-        removed: int = RequestRecord.objects.using(self.database).expired().delete_oldest(batch)
+        removed: int = RequestRecord.objects.using(self.database).expired().delete_oldest(batch, self._sweep)
         return removed
 
     def expired(self) -> int:

@@ -26,7 +26,7 @@ from ..concurrency.stale import code_of
 from ..exceptions import SessionLimitReached, SessionStoreUnavailable
 from ..idempotency.digests import digest_of
 from ..idempotency.sql.base import stored as as_parameter
-from ..models import StoredSession
+from ..models import StoredSession, Sweep
 from .device import Device
 from .options import options
 from .place import Listed, ReplicaPlace, Row, Stored, Whole
@@ -45,6 +45,7 @@ class DatabaseSessions(ReplicaPlace):
 
     def __init__(self, database: str | None = None) -> None:
         self._database = database  # an alias of DATABASES; None is that of the options
+        self._sweep = Sweep()
 
     @property
     def database(self) -> str:
@@ -237,7 +238,7 @@ class DatabaseSessions(ReplicaPlace):
 
     def purge(self, batch: int) -> int:
         """See SessionPlace.purge()."""
-        removed: int = StoredSession.objects.using(self.database).expired().delete_oldest(batch)
+        removed: int = StoredSession.objects.using(self.database).expired().delete_oldest(batch, self._sweep)
         return removed
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django_dist.exceptions import BackendUnavailable
 from django_dist.idempotency.base import RequestBackend
 from django_dist.management.commands import dist_purge
-from django_dist.models import RequestRecord
+from django_dist.models import RequestRecord, Sweep
 from services import needs
 
 from .records import make
@@ -59,8 +59,25 @@ class PurgeBehaviour:
         with CaptureQueriesContext(connection) as queries:
             out, _ = purge(batch=3)
         commits = [query for query in queries.captured_queries if query["sql"] == "COMMIT"]
-        self.assertEqual(len(commits), 3)
+        self.assertEqual(len(commits), 4)  # the last looks once again for what was skipped
         self.assertIn("deleted 7 of 7", out)
+
+    def test_each_batch_begins_where_the_one_before_has_ended(self):
+        self.make(*range(1, 8))
+        expired, sweep = RequestRecord.objects.using(self.database).expired(), Sweep()
+        with CaptureQueriesContext(connections[self.database]) as queries:
+            self.assertEqual([expired.delete_oldest(3, sweep) for _ in range(2)], [3, 3])
+        chosen = [query["sql"] for query in queries.captured_queries if "LIMIT" in query["sql"]]
+        bounds = [sql.replace("`", '"').count('"expires_at" >= ') for sql in chosen]
+        self.assertEqual(bounds, [0, 1])
+
+    def test_sweep_that_is_over_begins_once_again(self):
+        self.make(5, 6)
+        expired, sweep = RequestRecord.objects.using(self.database).expired(), Sweep()
+        self.assertEqual(expired.delete_oldest(1, sweep), 1)
+        self.make(300)  # older than where it has come to: such as one that another purge held, and gave back
+        self.assertEqual(expired.delete_oldest(3, sweep), 2)
+        self.assertEqual(self.left(), set())
 
     def test_dry_run_deletes_nothing(self):
         made = self.make(1, 2)
@@ -123,7 +140,7 @@ class PostgreSQLTests(BesideAnother, TransactionTestCase):
         with CaptureQueriesContext(connections[self.database]) as queries:
             RequestRecord.objects.using(self.database).expired().delete_oldest(10)
         statements = [query["sql"] for query in queries.captured_queries]
-        self.assertEqual([sql.split()[0] for sql in statements], ["BEGIN", "DELETE", "COMMIT"])
+        self.assertEqual([sql.split()[0] for sql in statements], ["BEGIN", "WITH", "COMMIT"])
         self.assertIn("ctid = ANY(ARRAY(SELECT", statements[1])
 
 
