@@ -33,14 +33,12 @@ class ExpiringQuerySet(models.QuerySet[Any]):
         """Delete up to ``batch`` of these rows that are expired, oldest first; return how many.
 
         Rows that another purge holds are skipped where the store can, so two at once do no harm. ``sweep`` remembers
-        from batch to batch how far they have come; one that finds no more begins once again, for what was skipped.
+        from batch to batch how far they have come; after one that is not full, the next begins at the oldest again.
         """
         sweep = sweep or Sweep()
-        began = sweep.end
         removed = self._delete(batch, sweep)
-        if removed < batch and began is not None:
+        if removed < batch:
             sweep.end = None
-            removed += self._delete(batch - removed, sweep)
         return removed
 
     def _delete(self, batch: int, sweep: "Sweep") -> int:

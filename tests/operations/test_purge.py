@@ -59,7 +59,7 @@ class PurgeBehaviour:
         with CaptureQueriesContext(connection) as queries:
             out, _ = purge(batch=3)
         commits = [query for query in queries.captured_queries if query["sql"] == "COMMIT"]
-        self.assertEqual(len(commits), 4)  # the last looks once again for what was skipped
+        self.assertEqual(len(commits), 3)
         self.assertIn("deleted 7 of 7", out)
 
     def test_each_batch_begins_where_the_one_before_has_ended(self):
@@ -71,13 +71,14 @@ class PurgeBehaviour:
         bounds = [sql.replace("`", '"').count('"expires_at" >= ') for sql in chosen]
         self.assertEqual(bounds, [0, 1])
 
-    def test_sweep_that_is_over_begins_once_again(self):
+    def test_sweep_that_is_over_begins_at_the_oldest_again(self):
         self.make(5, 6)
         expired, sweep = RequestRecord.objects.using(self.database).expired(), Sweep()
         self.assertEqual(expired.delete_oldest(1, sweep), 1)
-        self.make(300)  # older than where it has come to: such as one that another purge held, and gave back
-        self.assertEqual(expired.delete_oldest(3, sweep), 2)
-        self.assertEqual(self.left(), set())
+        older = self.make(300)  # such as one that another purge held, and gave back
+        self.assertEqual(expired.delete_oldest(3, sweep), 1)
+        self.assertEqual(self.left(), set(older))
+        self.assertEqual(expired.delete_oldest(3, sweep), 1)
 
     def test_dry_run_deletes_nothing(self):
         made = self.make(1, 2)
