@@ -71,7 +71,8 @@ class ExpiringQuerySet(models.QuerySet[Any]):
             sweep.end = chosen[-1][1]
             # _raw_delete: nothing refers to these rows, so no look-up before the DELETE.
             doomed = self.model._base_manager.using(connection.alias).filter(pk__in=[digest for digest, _ in chosen])
-            return doomed._raw_delete(connection.alias)
+            removed: int = doomed._raw_delete(connection.alias)
+            return removed
 
     def _delete_by_place(self, oldest: "ExpiringQuerySet", batch: int, sweep: "Sweep") -> int:
         """Delete in one statement, each row where it lies: four times as fast as by a list of digests.
